@@ -1,0 +1,57 @@
+# Every target sets up what it needs, once: a virtual environment in this folder, with snnjax and the extras of the target.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-here test-newest lint types check bench clean
+
+demo: .venv/.demo
+	$(BIN)/python -m snnjax.demo
+
+test: test-here test-newest
+
+test-here: .venv/.dev
+	$(BIN)/python -m pytest
+
+# The newest Python of the machine brings the newest JAX. Libraries in this field break at every release of it.
+test-newest:
+	@newest=$$(for v in 3.13 3.12; do command -v python$$v >/dev/null 2>&1 && python$$v -c '' 2>/dev/null && echo python$$v && break; done); \
+	here=$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	if [ -z "$$newest" ] || [ "$$newest" = "$$here" ]; then \
+	  echo "test-newest: no Python newer than $$here (3.12 or 3.13) on this machine; the second run of the suite is left out."; \
+	else \
+	  echo "test-newest: the suite once more on $$newest."; \
+	  $(MAKE) --no-print-directory .venv-newest/.test NEWEST=$$newest && .venv-newest/bin/python -m pytest; \
+	fi
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/.dev
+	$(BIN)/pyright
+
+check: test lint types
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks.lif
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/.demo: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv-newest/.test: pyproject.toml
+	test -x .venv-newest/bin/python || $(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade pip
+	.venv-newest/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-newest build dist *.egg-info

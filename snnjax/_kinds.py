@@ -1,0 +1,57 @@
+"""The vocabulary of parameters: what a number is, in which unit, and which values make sense.
+
+A parameter is annotated once, `tau_mem: TimeConstant = 20e-3`, and that annotation feeds validation at the
+doors, the transform used in fitting, the unit columns of the documentation and of saved files.
+
+>>> from snnjax import functional as F
+>>> kinds_of(F.LIFParams)["tau_mem"]
+Kind(name='time_constant', unit='s', domain='positive', axes='neuron')
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+
+#: A number, or an array of NumPy or JAX. `Any`, because a parameter must also be able to hold a tracer, a
+#: transform's marker or a specification, as every leaf of a pytree must.
+Value = Any
+
+
+class Kind(NamedTuple):
+    """What a parameter is.
+
+    Attributes:
+        name: what `kinds="time_constant"` selects it by.
+        unit: SI, without prefix; "1" for a pure number.
+        domain: "positive" (> 0), "nonnegative" (>= 0), "fraction" (0 to 1) or "real" (any finite number).
+        axes: which array shapes are accepted: "neuron" (one value, or one per neuron), "synapse" (one per synapse,
+            or one per synapse and neuron), "pre post" (a matrix from sender to receiver).
+    """
+
+    name: str
+    unit: str
+    domain: str = "real"
+    axes: str = "neuron"
+
+
+TimeConstant = Annotated[Value, Kind("time_constant", "s", "positive")]
+SynapseTimeConstant = Annotated[Value, Kind("time_constant", "s", "positive", axes="synapse")]
+Duration = Annotated[Value, Kind("duration", "s", "nonnegative")]
+Potential = Annotated[Value, Kind("potential", "V")]
+Current = Annotated[Value, Kind("current", "A")]
+Resistance = Annotated[Value, Kind("resistance", "ohm", "positive")]
+Fraction = Annotated[Value, Kind("fraction", "1", "fraction")]
+Weight = Annotated[Value, Kind("weight", "1", axes="pre post")]
+
+DOMAINS: Mapping[str, str] = MappingProxyType({"positive": "> 0", "nonnegative": ">= 0", "fraction": "from 0 to 1", "real": "finite"})
+
+
+@functools.cache
+def kinds_of(params_class: type) -> Mapping[str, Kind]:
+    """The kind of every annotated field of a Params class, in the order of the fields."""
+    hints = get_type_hints(params_class, include_extras=True)
+    found = {name: [a for a in get_args(hint) if isinstance(a, Kind)] for name, hint in hints.items()}
+    return MappingProxyType({name: kinds[0] for name, kinds in found.items() if kinds})

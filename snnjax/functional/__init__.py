@@ -1,0 +1,111 @@
+"""Neurons as pure functions: `import snnjax.functional as F`.
+
+A model is a record, `F.lif`; its step is a function, `F.lif_step(params, state, inputs, dt=1e-3)`; a population is run
+by `F.simulate`. Everything works under `jit`, `vmap`, `grad`, `jvp` and `scan`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ._adaptive_leaky import AdaptiveLeakyParams, AdaptiveLeakyState, adaptive_leaky, adaptive_leaky_init, adaptive_leaky_step
+from ._config import SpikingConfig
+from ._integrators import Integrator, euler, exact, exponential_euler
+from ._leaky import LeakyParams, LeakyState, leaky, leaky_init, leaky_step
+from ._leaky_integrator import (
+    LeakyIntegratorParams,
+    LeakyIntegratorState,
+    leaky_integrator,
+    leaky_integrator_init,
+    leaky_integrator_step,
+)
+from ._lif import LIFParams, LIFState, lif, lif_init, lif_step
+from ._neuron import Neuron, Phases, advance, core, with_core
+from ._recurrent import RecurrentParams, RecurrentState, recurrent
+from ._refractory import (
+    RefractoryParams,
+    RefractoryState,
+    Rule,
+    clamp_to_reset,
+    compute_refractory_update,
+    gate_input,
+    hold,
+    lif_refrac,
+    lif_refrac_init,
+    lif_refrac_step,
+    refractory,
+    refractory_steps,
+)
+from ._reset import attached, reset_by_subtraction, reset_to_value
+from ._simulate import simulate
+from ._surrogate import arctan, boxcar, gaussian, heaviside, sigmoid, superspike, surrogate, tanh, triangle
+from ._synapses import SynapsesParams, SynapsesState, synapses
+from ._unroll import unroll
+
+#: Every model of the library by name, computed from the names exported here.
+MODELS: Mapping[str, Neuron] = MappingProxyType({model.name: model for model in list(globals().values()) if isinstance(model, Neuron)})
+
+__all__ = [
+    "MODELS",
+    "AdaptiveLeakyParams",
+    "AdaptiveLeakyState",
+    "Integrator",
+    "LIFParams",
+    "LIFState",
+    "LeakyIntegratorParams",
+    "LeakyIntegratorState",
+    "LeakyParams",
+    "LeakyState",
+    "Neuron",
+    "Phases",
+    "RecurrentParams",
+    "RecurrentState",
+    "RefractoryParams",
+    "RefractoryState",
+    "Rule",
+    "SpikingConfig",
+    "SynapsesParams",
+    "SynapsesState",
+    "adaptive_leaky",
+    "adaptive_leaky_init",
+    "adaptive_leaky_step",
+    "advance",
+    "arctan",
+    "attached",
+    "boxcar",
+    "clamp_to_reset",
+    "compute_refractory_update",
+    "core",
+    "euler",
+    "exact",
+    "exponential_euler",
+    "gate_input",
+    "gaussian",
+    "heaviside",
+    "hold",
+    "leaky",
+    "leaky_init",
+    "leaky_integrator",
+    "leaky_integrator_init",
+    "leaky_integrator_step",
+    "leaky_step",
+    "lif",
+    "lif_init",
+    "lif_refrac",
+    "lif_refrac_init",
+    "lif_refrac_step",
+    "lif_step",
+    "recurrent",
+    "refractory",
+    "refractory_steps",
+    "reset_by_subtraction",
+    "reset_to_value",
+    "sigmoid",
+    "simulate",
+    "superspike",
+    "surrogate",
+    "synapses",
+    "tanh",
+    "triangle",
+    "unroll",
+    "with_core",
+]

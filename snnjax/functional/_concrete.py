@@ -1,0 +1,78 @@
+"""Reading numbers that are there, and leaving alone those that are being traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import DTypeError, ParameterError
+from .._kinds import DOMAINS, Kind
+
+_TRACED = (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """`value` as a NumPy array, or `None` where it is traced by jit, vmap or grad."""
+    try:
+        array = np.asarray(value)
+    except _TRACED:
+        return None
+    # NumPy does not know bfloat16 as a number; float64 holds every one of them.
+    return array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+def describe(value: Any) -> str:
+    """What came, in a word or two: the type, and dtype and shape of an array."""
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return f"{value.dtype} of shape {np.shape(value)}"
+    return f"the {type(value).__name__} {value!r}"[:80]
+
+
+def check_real(value: Any, field: str, where: str) -> None:
+    """Refuse what is not a real number or an array of real numbers."""
+    dtype = getattr(value, "dtype", None)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if dtype is None and is_number:
+        return
+    if dtype is not None and (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        return
+    advice = "Convert it with `jnp.asarray(...)`." if isinstance(value, list | tuple) else "Give a float or a float array."
+    raise DTypeError(
+        f"`{field}` must be a real number or an array of real numbers; got {describe(value)}. {advice}",
+        where=where,
+        field=field,
+        value=value,
+        allowed="float, or array of floats",
+    )
+
+
+def check_domain(value: Any, field: str, kind: Kind, where: str) -> None:
+    """Refuse NaN, infinity and values outside the domain of `kind`, and say where in the array they are."""
+    array = concrete(value)
+    if array is None:
+        return
+    inside = {"positive": array > 0, "nonnegative": array >= 0, "fraction": (array >= 0) & (array <= 1), "real": np.isfinite(array)}
+    refuse_where(~(np.isfinite(array) & inside[kind.domain]), array, field, f"{DOMAINS[kind.domain]} {kind.unit}".removesuffix(" 1"), where)
+
+
+def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, where: str, advice: str = "") -> None:
+    """Raise for the first element of `array` that is `bad`."""
+    if not bad.any():
+        return
+    index = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    value = float(np.broadcast_to(array, bad.shape)[index])
+    place = ""
+    if bad.size > 1:
+        position = index[0] if bad.ndim == 1 else tuple(int(k) for k in index)
+        place = f" at index {position} of {bad.size} ({int(bad.sum())} bad)"
+    must = allowed if allowed.startswith(("finite", "from")) else f"{allowed} and finite"
+    raise ParameterError(
+        f"`{field}` must be {must}; got {value}{place}.{' ' + advice if advice else ''}",
+        where=where,
+        field=field,
+        value=value,
+        allowed=allowed,
+    )

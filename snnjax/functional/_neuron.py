@@ -1,0 +1,212 @@
+"""The record that is a neuron model, and the one order in which every model runs a step.
+
+A step is **receive -> integrate -> fire -> reset**, in that order, and emits in the same step. A model gives these
+four phases; `advance` runs them; wrappers (`refractory`, `recurrent`, `synapses`) put something between them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import DTypeError, ShapeError
+from ._config import SpikingConfig
+from ._integrators import Currents
+
+
+class Receive(Protocol):
+    """Takes this step's input: `(params, state, inputs, dt, config) -> (state, currents)`.
+
+    Synapses live here: they jump, hand the membrane their currents, and decay.
+    """
+
+    def __call__(self, params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig, /) -> tuple[Any, Currents]: ...
+
+
+class Integrate(Protocol):
+    """Moves the membrane over `dt` under those currents: `(params, state, currents, dt, config) -> state`."""
+
+    def __call__(self, params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig, /) -> Any: ...
+
+
+class Fire(Protocol):
+    """Decides on the output: `(params, state, config) -> spikes`, one where the threshold is strictly exceeded."""
+
+    def __call__(self, params: Any, state: Any, config: SpikingConfig, /) -> Any: ...
+
+
+class Reset(Protocol):
+    """Applies what a spike does: `(params, state, spikes, dt, config) -> state`; adaptation and counters live here."""
+
+    def __call__(self, params: Any, state: Any, spikes: Any, dt: Any, config: SpikingConfig, /) -> Any: ...
+
+
+class Phases(NamedTuple):
+    """The four phases of a step."""
+
+    receive: Receive
+    integrate: Integrate
+    fire: Fire
+    reset: Reset
+
+
+class Neuron(NamedTuple):
+    """A neuron model: the whole specification, as pure functions.
+
+    Attributes:
+        name: unique among `F.MODELS`.
+        default: `default(**fields) -> Params`, with the default of each field.
+        init: `init(params, shape=(), dtype=None) -> State`, at rest.
+        step: `step(params, state, inputs, *, dt, config) -> (state, output)`.
+        phases: what wrappers build on; `None` for a model that must be taken whole.
+        ports: the axes that inputs have before the neuron axis: `(n,)` with `n` synapses, else `()`.
+        spiking: whether the output is spikes (else it is a potential).
+        config: the class of the model's choices; `config()` are the defaults.
+    """
+
+    name: str
+    default: Callable[..., Any]
+    init: Callable[..., Any]
+    step: Callable[..., tuple[Any, Any]]
+    phases: Phases | None = None
+    ports: tuple[int, ...] = ()
+    spiking: bool = True
+    config: Callable[..., Any] = SpikingConfig
+
+
+def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, config: SpikingConfig | None = None) -> tuple[Any, Any]:
+    """One step of the model that has these phases.
+
+    Arithmetic is in the state's dtype, in float32 at least; the new state has the old one's dtypes, whatever the
+    dtypes of `params` and `inputs` (under x64 a NumPy scalar would otherwise turn a float32 state into float64).
+
+    Returns:
+        The new state, and the output in the state's dtype.
+    """
+    config = SpikingConfig() if config is None else config
+    stored = float_dtype(state)
+    working = jnp.promote_types(stored, jnp.float32)
+    params, inputs, dt = numbers_as((params, inputs, dt), working)
+    now, currents = phases.receive(params, state_as(state, working), inputs, dt, config)
+    now = phases.integrate(params, now, currents, dt, config)
+    output = phases.fire(params, now, config)
+    now = phases.reset(params, now, output, dt, config)
+    return state_as(now, stored), output.astype(stored)
+
+
+def wrapped(name: str, default: Callable[..., Any], init: Callable[..., Any], phases: Phases, ports: tuple[int, ...]) -> Neuron:
+    """A spiking Neuron whose step is `advance` of these phases; for models made from other models."""
+    return Neuron(name, default, init, functools.partial(advance, phases), phases, ports)
+
+
+def phases_of(neuron: Neuron, wrapper: str) -> Phases:
+    """The phases of a spiking model; an error that names the wrapper where there are none."""
+    if not isinstance(neuron, Neuron):
+        raise DTypeError(
+            f"`neuron` must be a Neuron such as `F.lif`; `{wrapper}` got {type(neuron).__name__}.",
+            where=wrapper,
+            field="neuron",
+            value=neuron,
+            allowed="a Neuron",
+        )
+    if neuron.phases is None or not neuron.spiking:
+        reason = "does not spike" if not neuron.spiking else "must be taken whole: it gives no phases"
+        raise DTypeError(
+            f"`neuron` {neuron.name!r} {reason}, so `{wrapper}` cannot wrap it. Use a model with phases such as `F.lif`.",
+            where=wrapper,
+            field="neuron",
+            value=neuron.name,
+            allowed="a spiking Neuron with phases",
+        )
+    return neuron.phases
+
+
+def core(record: Any) -> Any:
+    """The innermost Params or State of a nest of wrappers.
+
+    >>> from snnjax import functional as F
+    >>> core(F.refractory(F.lif).default()).v_th
+    1.0
+    """
+    while "neuron" in record._fields:
+        record = record.neuron
+    return record
+
+
+def with_core(record: Any, new: Any) -> Any:
+    """The same nest of wrappers around another innermost Params or State."""
+    return record._replace(neuron=with_core(record.neuron, new)) if "neuron" in record._fields else new
+
+
+def is_array(leaf: Any) -> bool:
+    """Whether `leaf` has a dtype of its own; a plain Python number takes that of its surroundings."""
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
+
+
+def is_float_array(leaf: Any) -> bool:
+    return is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def float_dtype(tree: Any) -> Any:
+    """The common dtype of the floating arrays in `tree`; JAX's default where there are only Python numbers."""
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(tree) if is_float_array(leaf)]
+    return jnp.result_type(*dtypes) if dtypes else jax.dtypes.canonicalize_dtype(float)
+
+
+def numbers_as(tree: Any, dtype: Any) -> Any:
+    """`tree` with every number in `dtype`."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
+
+
+def state_as(state: Any, dtype: Any) -> Any:
+    """`state` with its floating arrays and Python floats in `dtype`; counters stay integers."""
+
+    def cast(leaf: Any) -> Any:
+        is_counter = isinstance(leaf, int) or (is_array(leaf) and not is_float_array(leaf))
+        return jnp.asarray(leaf) if is_counter else jnp.asarray(leaf, dtype)
+
+    return jax.tree.map(cast, state)
+
+
+def population(params: Any, shape: int | tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape and dtype of a state: what was asked for, or what `params` imply.
+
+    Raises:
+        ShapeError: `params` do not broadcast into `shape`.
+        DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode.
+    """
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    needed = jnp.broadcast_shapes(*(np.shape(leaf) for leaf in jax.tree.leaves(params)))
+    if shape == ():
+        shape = needed
+    elif jnp.broadcast_shapes(shape, needed) != shape:
+        raise ShapeError(
+            f"`shape` {shape} does not hold the parameters, which have shape {needed}. "
+            f"Give one value for all neurons, or arrays of shape {shape[-1:]}.",
+            where="init",
+            field="shape",
+            value=shape,
+            allowed=f"a shape that {needed} broadcasts into",
+        )
+    if dtype is None:
+        return shape, jnp.promote_types(float_dtype(params), jnp.float32)
+    if not jnp.issubdtype(dtype, jnp.floating) or jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
+        raise DTypeError(
+            f"`dtype` must be a floating dtype that JAX has switched on; got {jnp.dtype(dtype).name}. For float64 call "
+            '`jax.config.update("jax_enable_x64", True)` first.',
+            where="init",
+            field="dtype",
+            value=dtype,
+            allowed="float32, bfloat16, float16; float64 under x64",
+        )
+    return shape, jnp.dtype(dtype)
+
+
+def filled(value: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """`value` as an array of `shape` and `dtype`."""
+    return jnp.broadcast_to(jnp.asarray(value, dtype), shape)

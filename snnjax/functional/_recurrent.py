@@ -1,0 +1,96 @@
+"""Recurrence around any spiking model: the spikes of the previous step come back through a weight matrix.
+
+    inputs <- inputs + spikes_previous @ weight         weight[pre, post]
+
+The matrix product happens at every step, so this is for recurrent connections alone; a feed-forward projection is
+cheaper outside the loop, one product for the whole sequence.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .._errors import parameters
+from .._kinds import Weight
+from ._config import SpikingConfig
+from ._integrators import Currents
+from ._neuron import Neuron, Phases, core, phases_of, wrapped
+
+
+@parameters
+class RecurrentParams(NamedTuple):
+    """The wrapped model's parameters, and `weight[pre, post]` of shape `(N, N)`; `(n, N, N)` around `n` synapses.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> F.RecurrentParams(F.LIFParams(), weight=jnp.zeros((3, 3))).weight.shape
+    (3, 3)
+    """
+
+    neuron: Any
+    weight: Weight
+
+
+class RecurrentState(NamedTuple):
+    """The wrapped model's state, and the spikes of the last step, `(..., N)`."""
+
+    neuron: Any
+    spikes: jax.Array
+
+
+def _phases(inner: Phases, ports: tuple[int, ...]) -> Phases:
+    def receive(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Currents]:
+        spikes = jnp.expand_dims(state.spikes, -2) if ports else state.spikes
+        back = jnp.squeeze(jnp.expand_dims(spikes, -2) @ params.weight, -2)
+        neuron, currents = inner.receive(params.neuron, state.neuron, inputs + back, dt, config)
+        return state._replace(neuron=neuron), currents
+
+    def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
+        return state._replace(neuron=inner.integrate(params.neuron, state.neuron, currents, dt, config))
+
+    def fire(params: Any, state: Any, config: SpikingConfig) -> jax.Array:
+        return inner.fire(params.neuron, state.neuron, config)
+
+    def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingConfig) -> Any:
+        return RecurrentState(inner.reset(params.neuron, state.neuron, spikes, dt, config), spikes)
+
+    return Phases(receive, integrate, fire, reset)
+
+
+@functools.cache
+def recurrent(neuron: Neuron) -> Neuron:
+    """`neuron` with its own spikes fed back one step later; the same argument gives the same object.
+
+    Args:
+        neuron: a spiking model with phases.
+
+    Returns:
+        A Neuron with `RecurrentParams(neuron, weight)` and `RecurrentState(neuron, spikes)`. `weight` has no
+        sensible default: `default(weight=...)` must be given one before the model runs.
+
+    Raises:
+        DTypeError: `neuron` does not spike or has no phases.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> ring = F.recurrent(F.lif)
+    >>> params = ring.default(weight=50.0 * jnp.roll(jnp.eye(3), 1, axis=1))
+    >>> kick = jnp.zeros((4, 3)).at[0, 0].set(50.0)
+    >>> F.simulate(ring, params, kick, dt=1e-3)[1].astype(int).tolist()
+    [[1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]]
+    """
+    inner = phases_of(neuron, "recurrent")
+
+    def default(**fields: Any) -> RecurrentParams:
+        return RecurrentParams(**{"neuron": neuron.default(), "weight": 0.0, **fields})
+
+    def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RecurrentState:
+        shape = (shape,) if isinstance(shape, int) else shape
+        state = neuron.init(params.neuron, shape or jnp.shape(params.weight)[-1:], dtype)
+        return RecurrentState(state, jnp.zeros_like(core(state).v))
+
+    return wrapped(f"recurrent({neuron.name})", default, init, _phases(inner, neuron.ports), neuron.ports)

@@ -1,0 +1,66 @@
+"""What a spike does to the membrane: reset to a value, or reset by subtraction; detached from the gradient, or attached.
+
+    reset_to_value          v' = v_reset              where there is a spike
+    reset_by_subtraction    v' = v - (v_th - v_reset) where there is a spike
+
+A detached reset (the default) treats the spike in it as a constant of the backward pass: the gradient of the reset then
+does not pass through the surrogate a second time, which trains more reliably (Zenke & Vogels 2021, Neural Computation
+33, 899-925). `attached(reset)` lets it through.
+
+Both are selections, not the sum `s*v_reset + (1-s)*v`: a membrane that overflowed would make that sum inf * 0 = NaN,
+and the neuron would be dead from then on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Reset = Callable[[jax.Array, jax.Array, Any], jax.Array]
+
+
+def reset_to_value(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
+    """`params.v_reset` where `spikes`, else `v`; no gradient through `spikes`.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> reset_to_value(jnp.array([0.5, 1.5]), jnp.array([0.0, 1.0]), F.LIFParams(v_reset=-1.0)).tolist()
+    [0.5, -1.0]
+    """
+    return jnp.where(spikes > 0, params.v_reset, v)
+
+
+def reset_by_subtraction(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
+    """`v - (params.v_th - params.v_reset)` where `spikes`, else `v`: what was above threshold is kept.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> reset_by_subtraction(jnp.array([0.5, 1.5]), jnp.array([0.0, 1.0]), F.LIFParams()).tolist()
+    [0.5, 0.5]
+    """
+    return jnp.where(spikes > 0, v - (params.v_th - params.v_reset), v)
+
+
+@functools.cache
+def attached(reset: Reset) -> Reset:
+    """The same reset with the gradient through the spike let in.
+
+    Adds `d v' / d spikes = reset(v, 1) - v` to the derivative; the value is unchanged.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> slope = lambda reset: float(jax.grad(lambda s: reset(jnp.array(1.5), s, F.LIFParams()))(1.0))
+    >>> slope(F.reset_to_value), slope(F.attached(F.reset_to_value))
+    (0.0, -1.5)
+    """
+
+    def through(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
+        jump = reset(v, jnp.ones_like(spikes), params) - v
+        jump = jnp.where(jnp.isfinite(jump), jump, 0.0)
+        return reset(v, spikes, params) + (spikes - jax.lax.stop_gradient(spikes)) * jump
+
+    return through

@@ -1,0 +1,112 @@
+"""Several exponential synapses per neuron, each with its own time constant, around any spiking model.
+
+    i_s <- i_s + inputs_s                   a jump per synapse s
+    tau_syn_s di_s/dt = -i_s
+    the membrane receives the sum of all i_s
+
+The synapses take the place of the model's own input: around `lif` they replace its single synapse (whose `tau_syn` and
+`i` then rest), around `leaky` they turn the held current into synaptic ones. With the exact integrator each synapse has
+its exact propagator into the membrane.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import ParameterError, parameters
+from .._kinds import SynapseTimeConstant
+from ._config import SpikingConfig
+from ._integrators import Currents, Decaying
+from ._neuron import Neuron, Phases, core, phases_of, wrapped
+
+
+@parameters
+class SynapsesParams(NamedTuple):
+    """The wrapped model's parameters, and `tau_syn`, one per synapse `(n,)` or per synapse and neuron `(n, N)`.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> F.SynapsesParams(F.LeakyParams(), tau_syn=jnp.array([2e-3, 50e-3])).tau_syn.shape
+    (2,)
+    """
+
+    neuron: Any
+    tau_syn: SynapseTimeConstant
+
+
+class SynapsesState(NamedTuple):
+    """The wrapped model's state, and the synaptic currents `i` after this step's decay, `(..., n, N)`."""
+
+    neuron: Any
+    i: jax.Array
+
+
+def _phases(inner: Phases, n: int) -> Phases:
+    def receive(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Currents]:
+        taus = params.tau_syn if params.tau_syn.ndim > 1 else params.tau_syn[..., None]
+        i = state.i + inputs
+        currents = tuple(Decaying(i[..., s, :], jnp.broadcast_to(taus, (n, taus.shape[-1]))[s]) for s in range(n))
+        return state._replace(i=config.integrator.decay(dt, taus) * i), currents
+
+    def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
+        return state._replace(neuron=inner.integrate(params.neuron, state.neuron, currents, dt, config))
+
+    def fire(params: Any, state: Any, config: SpikingConfig) -> jax.Array:
+        return inner.fire(params.neuron, state.neuron, config)
+
+    def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingConfig) -> Any:
+        return state._replace(neuron=inner.reset(params.neuron, state.neuron, spikes, dt, config))
+
+    return Phases(receive, integrate, fire, reset)
+
+
+@functools.cache
+def synapses(neuron: Neuron, n: int) -> Neuron:
+    """`neuron` with `n` synapses per neuron; the same arguments give the same object.
+
+    Args:
+        neuron: a spiking model with phases and without synapse axis of its own.
+        n: number of synapses per neuron.
+
+    Returns:
+        A Neuron with `SynapsesParams(neuron, tau_syn)`, `SynapsesState(neuron, i)` and inputs of shape `(..., n, N)`.
+        By default the time constants are 5 ms, 10 ms, 20 ms, ...
+
+    Raises:
+        DTypeError: `neuron` does not spike or has no phases.
+        ParameterError: `n` is not a positive integer, or `neuron` has a synapse axis already.
+
+    >>> import jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> neuron = F.synapses(F.lif, 2)
+    >>> state = neuron.init(neuron.default(), (3,))
+    >>> state.i.shape, neuron.step(neuron.default(), state, jnp.ones((2, 3)), dt=1e-3)[1].shape
+    ((2, 3), (3,))
+    """
+    inner = phases_of(neuron, "synapses")
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1 or neuron.ports:
+        raise ParameterError(
+            f"`n` must be a positive integer, around a neuron without synapse axis; "
+            f"got n={n!r} around {neuron.name!r} with axes {neuron.ports}.",
+            where="synapses",
+            field="n",
+            value=n,
+            allowed="1, 2, ...",
+        )
+
+    def default(**fields: Any) -> SynapsesParams:
+        return SynapsesParams(**{"neuron": neuron.default(), "tau_syn": 5e-3 * 2.0 ** np.arange(n), **fields})
+
+    def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> SynapsesState:
+        shape = (shape,) if isinstance(shape, int) else shape
+        per_neuron = jnp.shape(params.tau_syn)[1:]
+        state = neuron.init(params.neuron, shape or per_neuron or (1,), dtype)
+        v = core(state).v
+        return SynapsesState(state, jnp.zeros((*v.shape[:-1], n, v.shape[-1]), v.dtype))
+
+    return wrapped(f"synapses({neuron.name}, {n})", default, init, _phases(inner, n), (n,))

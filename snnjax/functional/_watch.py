@@ -1,0 +1,67 @@
+"""Watching a run for NaN and infinity: which step, which neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import NumericsError
+from ._concrete import concrete
+from ._neuron import is_float_array
+
+Step = Callable[[Any, Any], tuple[Any, Any]]
+
+
+class Fault(NamedTuple):
+    """The first step at which a number was not finite (-1: none yet), the neuron, and the steps so far."""
+
+    step: jax.Array
+    index: jax.Array
+    now: jax.Array
+
+
+def no_fault() -> Fault:
+    return Fault(jnp.int32(-1), jnp.int32(-1), jnp.int32(0))
+
+
+def watched(step: Step) -> Step:
+    """`step` over `(state, Fault)`, which notes the first state that is not finite."""
+
+    def watching(carry: tuple[Any, Fault], x: Any) -> tuple[tuple[Any, Fault], Any]:
+        state, fault = carry
+        state, y = step(state, x)
+        bad = jnp.array(False)
+        for leaf in jax.tree.leaves((state, y)):
+            if is_float_array(leaf):
+                bad = bad | ~jnp.isfinite(leaf)
+        first = bad.any() & (fault.step < 0)
+        index = jnp.argmax(bad.ravel()).astype(jnp.int32)
+        fault = Fault(jnp.where(first, fault.now, fault.step), jnp.where(first, index, fault.index), fault.now + 1)
+        return (state, fault), y
+
+    return watching
+
+
+def raise_fault(fault: Fault, shape: tuple[int, ...]) -> None:
+    """Raise where a fault was noted: at once, or when the compiled program gets there."""
+
+    def complain(step: Any, index: Any) -> None:
+        if int(step) >= 0:
+            place = tuple(int(k) for k in np.unravel_index(int(index), shape)) if shape else ()
+            raise NumericsError(
+                f"The state is not finite after step {int(step)}, at neuron {place}. "
+                "Look for NaN or infinity in `inputs` up to there, and for too long a `dt`.",
+                where="simulate",
+                field="state",
+                value=(int(step), place),
+                allowed="finite",
+            )
+
+    if concrete(fault.step) is None:
+        jax.debug.callback(complain, fault.step, fault.index)
+    else:
+        complain(fault.step, fault.index)
