@@ -10,7 +10,7 @@ demo: .venv/.demo
 test: test-here test-newest
 
 test-here: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # The newest Python of the machine brings the newest JAX. Libraries in this field break at every release of it.
 test-newest:
@@ -20,7 +20,7 @@ test-newest:
 	  echo "test-newest: no Python newer than $$here (3.12 or 3.13) on this machine; the second run of the suite is left out."; \
 	else \
 	  echo "test-newest: the suite once more on $$newest."; \
-	  $(MAKE) --no-print-directory .venv-newest/.test NEWEST=$$newest && .venv-newest/bin/python -m pytest; \
+	  $(MAKE) --no-print-directory .venv-newest/.test NEWEST=$$newest && .venv-newest/bin/python -m pytest -n auto; \
 	fi
 
 lint: .venv/.dev

@@ -26,11 +26,11 @@ from ._errors import (
 )
 
 if TYPE_CHECKING:
-    from . import fit, functional, interop, plot
+    from . import fit, functional, interop, plot, somas
 
 __version__ = "0.1.0"
 
-_NAMESPACES = ("fit", "functional", "interop", "plot")
+_NAMESPACES = ("fit", "functional", "interop", "plot", "somas")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -57,4 +57,5 @@ __all__ = [
     "functional",
     "interop",
     "plot",
+    "somas",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -56,6 +56,10 @@ class UnknownKeywordError(ConfigError, TypeError):
     """A keyword that the function does not have; also a `TypeError`, as Python's own."""
 
 
+class MissingKeywordError(ConfigError, TypeError):
+    """A keyword that the function needs and did not get; also a `TypeError`, as Python's own."""
+
+
 class GraphError(SnnjaxError, ValueError):
     """A network graph is not well formed."""
 
@@ -73,28 +77,27 @@ class NumericsError(SnnjaxError, ArithmeticError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, then all of them."""
+    """The end of a sentence about an unknown name: the nearest known one, then all of them.
+
+    >>> did_you_mean("tau_men", ["tau_mem", "v_th"])
+    'Did you mean `tau_mem`? Known names: tau_mem, v_th.'
+    """
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean `{near[0]}`? " if near else ""
+    as_written = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), as_written, n=1)
+    hint = f"Did you mean `{as_written[near[0]]}`? " if near else ""
     return f"{hint}Known names: {', '.join(known)}."
 
 
 def refuses_unknown_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Decorate `function` so that a misspelt keyword is answered with the name that was meant."""
-    known = list(inspect.signature(function).parameters)
+    """Decorate `function` so that a misspelt keyword is answered with the name that was meant, a missing one with its name."""
+    arguments = inspect.signature(function).parameters
+    needed = [name for name, it in arguments.items() if it.kind is it.KEYWORD_ONLY and it.default is it.empty]
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        for name in kwargs:
-            if name not in known:
-                raise UnknownKeywordError(
-                    f"`{name}` is not an argument of `{function.__name__}`. {did_you_mean(name, known)}",
-                    where=function.__name__,
-                    field=name,
-                    value=kwargs[name],
-                    allowed=", ".join(known),
-                )
+        _refuse_unknown(kwargs, list(arguments), "an argument", function.__name__)
+        _refuse_missing([name for name in needed if name not in kwargs], function.__name__)
         return function(*args, **kwargs)
 
     return call
@@ -103,20 +106,36 @@ def refuses_unknown_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def parameters(record: _C) -> _C:
     """Decorate a NamedTuple class so that an unknown field name is answered with the one that was meant."""
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
+    defaults: Mapping[str, Any] = record._field_defaults  # type: ignore[attr-defined]
     create = record.__new__
 
     @functools.wraps(create)
     def new(cls: type, *args: Any, **kwargs: Any) -> Any:
-        for name in kwargs:
-            if name not in fields:
-                raise UnknownKeywordError(
-                    f"`{name}` is not a parameter of `{record.__name__}`. {did_you_mean(name, fields)}",
-                    where=record.__name__,
-                    field=name,
-                    value=kwargs[name],
-                    allowed=", ".join(fields),
-                )
+        _refuse_unknown(kwargs, fields, "a parameter", record.__name__)
+        _refuse_missing([name for name in fields[len(args) :] if name not in kwargs and name not in defaults], record.__name__)
         return create(cls, *args, **kwargs)
 
     record.__new__ = new  # type: ignore[method-assign]
     return record
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str, where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise UnknownKeywordError(
+                f"`{name}` is not {what} of `{where}`. {did_you_mean(name, known)}",
+                where=where,
+                field=name,
+                value=given[name],
+                allowed=", ".join(known),
+            )
+
+
+def _refuse_missing(missing: Sequence[str], where: str) -> None:
+    if missing:
+        raise MissingKeywordError(
+            f"`{missing[0]}` is missing: `{where}` has no default for it. Give it by name, `{missing[0]}=...`.",
+            where=where,
+            field=missing[0],
+            allowed="a value",
+        )

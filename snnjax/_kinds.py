@@ -43,10 +43,31 @@ Duration = Annotated[Value, Kind("duration", "s", "nonnegative")]
 Potential = Annotated[Value, Kind("potential", "V")]
 Current = Annotated[Value, Kind("current", "A")]
 Resistance = Annotated[Value, Kind("resistance", "ohm", "positive")]
+BiasCurrent = Annotated[Value, Kind("bias_current", "A", "nonnegative")]
+PositiveCurrent = Annotated[Value, Kind("bias_current", "A", "positive")]
+Capacitance = Annotated[Value, Kind("capacitance", "F", "positive")]
+PositivePotential = Annotated[Value, Kind("potential", "V", "positive")]
 Fraction = Annotated[Value, Kind("fraction", "1", "fraction")]
 Weight = Annotated[Value, Kind("weight", "1", axes="pre post")]
 
 DOMAINS: Mapping[str, str] = MappingProxyType({"positive": "> 0", "nonnegative": ">= 0", "fraction": "from 0 to 1", "real": "finite"})
+
+#: One line per parameter, for the tables of configs and of the documentation.
+MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "tau_mem": "time constant of the membrane",
+        "tau_syn": "time constant of the synaptic current",
+        "tau_th": "time constant with which the threshold relaxes",
+        "resistance": "membrane resistance: potential per current",
+        "v_leak": "potential that the membrane leaks to, and starts at",
+        "v_th": "threshold: a spike needs a potential above it",
+        "v_reset": "potential after a spike",
+        "delta_th": "jump of the threshold at every spike",
+        "bias": "constant current",
+        "t_ref": "refractory period after a spike",
+        "weight": "recurrent weights, from sender (row) to receiver (column)",
+    }
+)
 
 
 @functools.cache

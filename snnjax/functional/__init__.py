@@ -7,9 +7,13 @@ by `F.simulate`. Everything works under `jit`, `vmap`, `grad`, `jvp` and `scan`.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .._kinds import Current, Duration, Fraction, Kind, Potential, Resistance, TimeConstant, Weight
 from ._adaptive_leaky import AdaptiveLeakyParams, AdaptiveLeakyState, adaptive_leaky, adaptive_leaky_init, adaptive_leaky_step
 from ._config import SpikingConfig
-from ._integrators import Integrator, euler, exact, exponential_euler
+from ._dpi_config import DPIConfig, Inhibition, shunting, subtractive
+from ._dpi_records import BiasCurrents, DynapseParams, DynapseState, Gates, Process
+from ._dynapse_dpi import dynapse_dpi, dynapse_dpi_init, dynapse_dpi_step
+from ._integrators import Decaying, Held, Integrator, euler, exact, exponential_euler, relax
 from ._leaky import LeakyParams, LeakyState, leaky, leaky_init, leaky_step
 from ._leaky_integrator import (
     LeakyIntegratorParams,
@@ -45,26 +49,43 @@ from ._unroll import unroll
 MODELS: Mapping[str, Neuron] = MappingProxyType({model.name: model for model in list(globals().values()) if isinstance(model, Neuron)})
 
 __all__ = [
-    "MODELS",
     "AdaptiveLeakyParams",
     "AdaptiveLeakyState",
+    "BiasCurrents",
+    "Current",
+    "DPIConfig",
+    "Decaying",
+    "Duration",
+    "DynapseParams",
+    "DynapseState",
+    "Fraction",
+    "Gates",
+    "Held",
+    "Inhibition",
     "Integrator",
+    "Kind",
     "LIFParams",
     "LIFState",
     "LeakyIntegratorParams",
     "LeakyIntegratorState",
     "LeakyParams",
     "LeakyState",
+    "MODELS",
     "Neuron",
     "Phases",
+    "Potential",
+    "Process",
     "RecurrentParams",
     "RecurrentState",
     "RefractoryParams",
     "RefractoryState",
+    "Resistance",
     "Rule",
     "SpikingConfig",
     "SynapsesParams",
     "SynapsesState",
+    "TimeConstant",
+    "Weight",
     "adaptive_leaky",
     "adaptive_leaky_init",
     "adaptive_leaky_step",
@@ -75,6 +96,9 @@ __all__ = [
     "clamp_to_reset",
     "compute_refractory_update",
     "core",
+    "dynapse_dpi",
+    "dynapse_dpi_init",
+    "dynapse_dpi_step",
     "euler",
     "exact",
     "exponential_euler",
@@ -97,10 +121,13 @@ __all__ = [
     "recurrent",
     "refractory",
     "refractory_steps",
+    "relax",
     "reset_by_subtraction",
     "reset_to_value",
+    "shunting",
     "sigmoid",
     "simulate",
+    "subtractive",
     "superspike",
     "surrogate",
     "synapses",

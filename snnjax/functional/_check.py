@@ -1,4 +1,4 @@
-"""The door: everything that can be known to be wrong before a simulation is compiled, refused in a sentence.
+"""The door, for numbers: whatever can be known to be wrong before a simulation is compiled, refused in a sentence.
 
 Shapes, dtypes and structure are checked always; values only where they are concrete. Under `jit` this happens while
 tracing and leaves nothing in the program.
@@ -13,17 +13,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ConfigError, DTypeError, ParameterError, ShapeError
+from .._errors import DTypeError, ParameterError, ShapeError
 from .._kinds import Kind, kinds_of
 from ._concrete import check_domain, check_real, concrete, describe, refuse_where
-from ._neuron import Neuron, core
+from ._neuron import Neuron, is_array
 
 Shape = tuple[int, ...]
+
+# Quotients of float32 numbers are this far from those of the decimals that were written.
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 
 def check_dt(dt: Any, where: str) -> None:
     """`dt` is one positive, finite number, or a traced scalar."""
-    check_real(dt, "dt", where)
+    check_real(dt, "dt", where, "one real number, the length of a step in seconds")
     if np.shape(dt) != ():
         raise ShapeError(
             f"`dt` must be one number for the whole simulation; got shape {np.shape(dt)}. "
@@ -39,21 +42,19 @@ def check_dt(dt: Any, where: str) -> None:
 def check_record(params: Any, template: Any, neuron: str, field: str, where: str) -> None:
     """`params` (or a state) is the NamedTuple that the model works on, down to the innermost."""
     if type(params) is not type(template):
-        wanted = f"{type(template).__name__}({', '.join(template._fields)})"
+        fields = getattr(template, "_fields", ())
+        wanted = f"{type(template).__name__}({', '.join(fields)})" if fields else describe(template)
         raise DTypeError(
-            f"`{field}` of `{neuron}` must be {wanted}; got {describe_record(params)}. "
+            f"`{field}` of `{neuron}` must be {wanted}; got {describe(params)}. "
             f"Use the {'Params class' if 'param' in field else '`init`'} of the same model.",
             where=where,
             field=field,
             value=type(params).__name__,
             allowed=wanted,
         )
-    if "neuron" in template._fields:
-        check_record(params.neuron, template.neuron, neuron, f"{field}.neuron", where)
-
-
-def describe_record(value: Any) -> str:
-    return f"a {type(value).__name__}" if isinstance(value, tuple) else describe(value)
+    for name in getattr(template, "_fields", ()):
+        if hasattr(getattr(template, name), "_fields"):
+            check_record(getattr(params, name), getattr(template, name), neuron, f"{field}.{name}", where)
 
 
 def annotated(params: Any) -> Iterator[tuple[str, Any, Kind]]:
@@ -61,44 +62,78 @@ def annotated(params: Any) -> Iterator[tuple[str, Any, Kind]]:
     kinds = kinds_of(type(params))
     for name, value in zip(params._fields, params, strict=True):
         if name in kinds:
-            yield name, value, kinds[name]
-        elif name == "neuron":
+            yield from ((label, number, kinds[name]) for label, number in _numbers(name, value))
+        elif hasattr(value, "_fields"):
             yield from annotated(value)
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The number of that name; or those of its gates, where it has one per gate."""
+    if not hasattr(value, "_fields"):
+        yield name, value
+    else:
+        yield from ((f"{name}.{gate}", number) for gate, number in value._asdict().items() if number is not None)
 
 
 def population_of(neuron: Neuron, inputs: Any, where: str) -> Shape:
     """The population's shape that `inputs` `(T, ..., *ports, N)` imply."""
-    if isinstance(inputs, list | tuple | str | dict) or inputs is None:
-        raise DTypeError(
-            f"`inputs` must be an array; got {describe(inputs)}. Convert it with `jnp.asarray(inputs)`.",
-            where=where,
-            field="inputs",
-            value=type(inputs).__name__,
-            allowed="an array of shape (T, ..., N)",
-        )
-    dtype = jnp.asarray(inputs).dtype if isinstance(inputs, int | float | bool) else getattr(inputs, "dtype", None)
-    if dtype is None or not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer) or dtype == np.dtype(bool)):
-        raise DTypeError(
-            f"`inputs` must be real (float; integers and booleans are cast); got {describe(inputs)}.",
-            where=where,
-            field="inputs",
-            value=str(dtype),
-            allowed="float, integer or bool",
-        )
+    _check_inputs_are_numbers(inputs, where)
     shape, ports = np.shape(inputs), neuron.ports
     axes = ", ".join(("T", "...", *map(str, ports), "N"))
-    if len(shape) < 1 + (len(ports) + 1 if ports else 0):
-        raise _inputs_error(shape, f"`inputs` must have time as their leading axis, ({axes}); got shape {shape}.", axes, where)
-    if not ports:
-        return shape[1:]
-    if shape[-1 - len(ports) : -1] != ports:
-        text = f"`inputs` of `{neuron.name}` must have shape ({axes}), one current per synapse; got {shape}."
-        raise _inputs_error(shape, text, axes, where)
-    return shape[1 : -1 - len(ports)] + shape[-1:]
+    fits = len(shape) >= 2 + len(ports) and shape[-1 - len(ports) : -1] == ports if ports else len(shape) >= 1
+    if not fits:
+        what = "time first, then one current per synapse" if ports else "time first"
+        raise _inputs_error(shape, f"`inputs` of `{neuron.name}` must have shape ({axes}), {what}; got {shape}.", axes, where)
+    return shape[1 : -1 - len(ports)] + shape[-1:] if ports else shape[1:]
+
+
+def example(neuron: Neuron, inputs: Any, where: str) -> Any:
+    """`inputs`; or the first of the arrays in them, where they are the model's NamedTuple of arrays of one shape."""
+    if neuron.gates is None or not isinstance(inputs, neuron.gates):
+        return inputs
+    arrays = {name: array for name, array in inputs._asdict().items() if array is not None}
+    for name, array in arrays.items():
+        _check_inputs_are_numbers(array, where, f"inputs.{name}")
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    if len(set(shapes.values())) != 1:
+        text = f"`inputs` must hold arrays of one shape (T, ..., N); got {shapes}."
+        raise _inputs_error(tuple(shapes.values()), text, "T, ..., N", where)
+    return next(iter(arrays.values()))
+
+
+def _check_inputs_are_numbers(inputs: Any, where: str, field: str = "inputs") -> None:
+    dtype = getattr(inputs, "dtype", None) if is_array(inputs) else None
+    if dtype is None and isinstance(inputs, int | float):
+        return
+    if dtype is not None and any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        return
+    what = "an array" if dtype is None else "real (floats; integers and booleans are cast)"
+    advice = " Convert them with `jnp.asarray(inputs)`." if isinstance(inputs, list | tuple) else ""
+    raise DTypeError(
+        f"`{field}` must be {what}; got {describe(inputs)}.{advice}",
+        where=where,
+        field=field,
+        value=type(inputs).__name__ if dtype is None else str(dtype),
+        allowed="a float, integer or bool array of shape (T, ..., N)",
+    )
 
 
 def _inputs_error(shape: Shape, text: str, allowed: str, where: str) -> ShapeError:
     return ShapeError(text, where=where, field="inputs", value=shape, allowed=f"({allowed})")
+
+
+def as_shape(shape: Any, where: str) -> Shape:
+    """`shape` as a tuple: an integer is a population without batch axes."""
+    axes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in axes):
+        raise ShapeError(
+            f"`shape` must be an integer or a tuple of integers, none of them negative; got {describe(shape)}.",
+            where=where,
+            field="shape",
+            value=shape,
+            allowed="N or (..., N)",
+        )
+    return tuple(map(int, axes))
 
 
 def check_shape(population: Shape, expected: Shape, source: str, inputs: Shape, where: str) -> None:
@@ -112,18 +147,31 @@ def check_shape(population: Shape, expected: Shape, source: str, inputs: Shape, 
     raise _inputs_error(inputs, text, f"T, ..., {', '.join(map(str, expected))}", where)
 
 
-def check_params(params: Any, population: Shape, ports: Shape, where: str) -> None:
+def check_params(params: Any, population: Shape, ports: Shape, inputs: Shape, where: str) -> None:
     """Every parameter is real, of a shape that fits, and in its domain."""
-    for name, value, kind in annotated(params):
-        check_real(value, name, where)
-        _check_param_shape(name, np.shape(value), kind.axes, population, ports, where)
-        check_domain(value, name, kind, where)
-    membrane = core(params)
-    if "v_reset" in membrane._fields:
-        _check_reset_below_threshold(membrane, where)
+    kinds = kinds_of(type(params))
+    # A model inside the synapses receives their sum, without the synapse axis.
+    inner_ports = () if any(kind.axes == "synapse" for kind in kinds.values()) else ports
+    for name, value in zip(params._fields, params, strict=True):
+        if name in kinds:
+            for label, number in _numbers(name, value):
+                check_real(number, label, where)
+                _check_param_shape(label, np.shape(number), kinds[name].axes, population, ports, inputs, where)
+                check_domain(number, label, kinds[name], where)
+        elif hasattr(value, "_fields"):
+            check_params(value, population, inner_ports, inputs, where)
+    if "v_reset" in kinds:
+        _check_reset_below_threshold(params, where)
 
 
-def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, ports: Shape, where: str) -> None:
+_ADVICE = {
+    "neuron": "Give one value for all, or an array of exactly that shape.",
+    "synapse": "Give one value per synapse, or one per synapse and neuron.",
+    "pre post": "Its rows are the neurons that send, its columns those that receive.",
+}
+
+
+def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, ports: Shape, inputs: Shape, where: str) -> None:
     n = population[-1:]
     fits: list[Shape] = {
         "neuron": [(), (1,), *(population[k:] for k in range(len(population)))],
@@ -132,10 +180,12 @@ def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, po
     }[axes]
     if shape in fits:
         return
+    if shape == inputs:
+        check_shape(population, shape, f"`{name}`", inputs, where)
     wanted = " or ".join(dict.fromkeys(str(fit) for fit in fits if fit != (1,)))
     raise ShapeError(
         f"`{name}` has shape {shape}, which does not fit the population of shape {population} that `inputs` imply; expected {wanted}. "
-        "Give one value for all, or an array of exactly that shape.",
+        f"{_ADVICE[axes]}",
         where=where,
         field=name,
         value=shape,
@@ -145,12 +195,13 @@ def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, po
 
 def _check_reset_below_threshold(params: Any, where: str) -> None:
     v_reset, v_th = concrete(params.v_reset), concrete(params.v_th)
-    if v_reset is not None and v_th is not None:
-        v_reset, v_th = np.broadcast_arrays(v_reset, v_th)
-        advice = (
-            "Otherwise the neuron fires at every step." if v_th.ndim else f"`v_th` is {float(v_th)}: the neuron would fire at every step."
-        )
-        refuse_where(v_reset >= v_th, v_reset, "v_reset", "below `v_th`", where, advice)
+    if v_reset is None or v_th is None:
+        return
+    v_reset, v_th = np.broadcast_arrays(v_reset, v_th)
+    bad = v_reset >= v_th
+    if bad.any():
+        advice = f"Its `v_th` is {float(v_th[bad][0])}: the neuron could fire at every step."
+        refuse_where(bad, v_reset, "v_reset", "below `v_th`", where, advice)
 
 
 def check_steps(params: Any, dt: Any, explicit: bool, where: str) -> None:
@@ -163,15 +214,23 @@ def check_steps(params: Any, dt: Any, explicit: bool, where: str) -> None:
         if array is None or array.size == 0:
             continue
         if kind.name == "duration":
-            steps = np.round(array / step)
-            advice = f"With `dt` = {float(step)} s it rounds to no step at all; use 0 for none, or a shorter `dt`."
-            refuse_where((array > 0) & (steps == 0), array, name, f"0 or at least {float(step) / 2} s", where, advice)
-            refuse_where(steps > np.iinfo(np.int32).max, array, name, "fewer than 2**31 steps long", where)
-        if kind.name == "time_constant" and explicit and float(step) > float(array.min()):
-            _refuse_euler(name, float(array.min()), float(step), where)
+            _check_duration(name, array, float(step), where)
+        if kind.name == "time_constant" and explicit:
+            _check_euler(name, float(array.min()), float(step), where)
 
 
-def _refuse_euler(name: str, tau: float, dt: float, where: str) -> None:
+def _check_duration(name: str, array: np.ndarray, dt: float, where: str) -> None:
+    steps = array / dt
+    allowed = f"0, or more than half of `dt` = {dt} s"
+    advice = "It rounds to no step at all: use 0 for no refractory period, or a shorter `dt`."
+    refuse_where((array > 0) & (steps <= 0.5 * (1 + _ROUNDING)), array, name, allowed, where, advice)
+    advice = f"A step is `dt` = {dt} s, and steps are counted in 32 bits."
+    refuse_where(steps > np.iinfo(np.int32).max, array, name, "shorter than 2**31 steps", where, advice)
+
+
+def _check_euler(name: str, tau: float, dt: float, where: str) -> None:
+    if dt <= tau * (1 + _ROUNDING):
+        return
     what = "diverges" if dt > 2 * tau else "oscillates around the solution"
     raise ParameterError(
         f"`dt` = {dt} s is more than {'twice ' if dt > 2 * tau else ''}`{name}` = {tau} s: a forward Euler step of that length {what}. "
@@ -183,17 +242,18 @@ def _refuse_euler(name: str, tau: float, dt: float, where: str) -> None:
     )
 
 
-def check_state(neuron: Neuron, state: Any, template: Any, where: str) -> None:
+def check_state(neuron: Neuron, state: Any, template: Any, inputs: Shape, where: str) -> None:
     """`state` has the structure and the shapes of `template`; single numbers may stand for all neurons."""
-    if isinstance(template, tuple) and "neuron" in getattr(template, "_fields", ()):
-        check_record(state, template, neuron.name, "state", where)
-    if jax.tree.structure(state) != jax.tree.structure(template):
-        check_record(state, template, neuron.name, "state", where)
-        raise DTypeError(f"`state` of `{neuron.name}` must be like {jax.tree.structure(template)}.", where=where, field="state")
-    for (path, leaf), wanted in zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(template), strict=True):
-        name = f"state{jax.tree_util.keystr(path)}"
+    for name, leaf, wanted in _numbers_of_state(neuron, state, template, "state", where):
+        counts = jnp.issubdtype(wanted.dtype, jnp.integer)
         check_real(leaf, name, where)
+        if counts and not (isinstance(leaf, int) or is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.integer)):
+            what = "a whole number or an array of whole numbers"
+            text = f"`{name}` must be {what}; got {describe(leaf)}. It counts steps: use the `init` of `{neuron.name}`."
+            raise DTypeError(text, where=where, field=name, value=str(leaf.dtype) if is_array(leaf) else leaf, allowed=what)
         if np.shape(leaf) not in ((), wanted.shape):
+            if np.shape(leaf) == inputs:
+                check_shape(wanted.shape, inputs, f"`{name}`", inputs, where)
             raise ShapeError(
                 f"`{name}` has shape {np.shape(leaf)}, but `inputs` imply {wanted.shape}. A state is not broadcast over a batch by itself: "
                 "start from `state=None`, or broadcast it with `jnp.broadcast_to`.",
@@ -202,29 +262,14 @@ def check_state(neuron: Neuron, state: Any, template: Any, where: str) -> None:
                 value=np.shape(leaf),
                 allowed=str(wanted.shape),
             )
-        check_domain(leaf, name, Kind("state", "", "real"), where)
+        check_domain(leaf, name, Kind("state", ""), where)
 
 
-def check_config(config: Any, neuron: Neuron, where: str) -> None:
-    """`config` is the model's own class of choices."""
-    if not isinstance(config, neuron.config):  # type: ignore[arg-type]
-        wanted = neuron.config.__name__
-        raise DTypeError(
-            f"`config` of `{neuron.name}` must be a {wanted}; got {describe_record(config)}.",
-            where=where,
-            field="config",
-            value=type(config).__name__,
-            allowed=wanted,
-        )
-
-
-def check_backend(backend: str, where: str) -> None:
-    """`backend` is one that this version has."""
-    if backend not in ("auto", "scan"):
-        raise ConfigError(
-            f"`backend` must be 'auto' or 'scan'; got {backend!r}. The fused 'pallas' kernel is not in this version.",
-            where=where,
-            field="backend",
-            value=backend,
-            allowed="'auto', 'scan'",
-        )
+def _numbers_of_state(neuron: Neuron, state: Any, template: Any, field: str, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """Every number in a nest of States: its path, its value, and its shape and dtype in `template`."""
+    if isinstance(template, jax.ShapeDtypeStruct):
+        yield field, state, template
+        return
+    check_record(state, template, neuron.name, field, where)
+    for name in getattr(template, "_fields", ()):
+        yield from _numbers_of_state(neuron, getattr(state, name), getattr(template, name), f"{field}.{name}", where)

@@ -11,6 +11,8 @@ import numpy as np
 from .._errors import DTypeError, ParameterError
 from .._kinds import DOMAINS, Kind
 
+_ARRAYS = (jax.Array, np.ndarray, np.generic)
+_NUMBERS = "a real number or an array of real numbers"
 _TRACED = (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)
 
 
@@ -25,27 +27,35 @@ def concrete(value: Any) -> np.ndarray | None:
 
 
 def describe(value: Any) -> str:
-    """What came, in a word or two: the type, and dtype and shape of an array."""
-    if isinstance(value, jax.Array | np.ndarray | np.generic):
+    """What came, in a word or two: dtype and shape of an array, the name of a function, else type and value."""
+    if isinstance(value, _ARRAYS):
         return f"{value.dtype} of shape {np.shape(value)}"
-    return f"the {type(value).__name__} {value!r}"[:80]
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class `{value.__name__}`"
+    if hasattr(value, "_fields"):
+        return f"`{type(value).__name__}`"
+    if callable(value):
+        return f"the function `{getattr(value, '__name__', type(value).__name__)}`"
+    text = repr(value)
+    return f"the {type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def check_real(value: Any, field: str, where: str) -> None:
+def check_real(value: Any, field: str, where: str, wanted: str = _NUMBERS) -> None:
     """Refuse what is not a real number or an array of real numbers."""
-    dtype = getattr(value, "dtype", None)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if dtype is None and is_number:
+    dtype = value.dtype if isinstance(value, _ARRAYS) else None
+    if dtype is None and isinstance(value, int | float) and not isinstance(value, bool):
         return
     if dtype is not None and (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
         return
-    advice = "Convert it with `jnp.asarray(...)`." if isinstance(value, list | tuple) else "Give a float or a float array."
+    advice = " Convert it with `jnp.asarray(...)`." if isinstance(value, list) and wanted is _NUMBERS else ""
     raise DTypeError(
-        f"`{field}` must be a real number or an array of real numbers; got {describe(value)}. {advice}",
+        f"`{field}` must be {wanted}; got {describe(value)}.{advice}",
         where=where,
         field=field,
-        value=value,
-        allowed="float, or array of floats",
+        value=value if dtype is None else str(dtype),
+        allowed=wanted,
     )
 
 
@@ -55,7 +65,10 @@ def check_domain(value: Any, field: str, kind: Kind, where: str) -> None:
     if array is None:
         return
     inside = {"positive": array > 0, "nonnegative": array >= 0, "fraction": (array >= 0) & (array <= 1), "real": np.isfinite(array)}
-    refuse_where(~(np.isfinite(array) & inside[kind.domain]), array, field, f"{DOMAINS[kind.domain]} {kind.unit}".removesuffix(" 1"), where)
+    allowed = DOMAINS[kind.domain]
+    if kind.domain in ("positive", "nonnegative"):
+        allowed += f"{'' if kind.unit == '1' else f' {kind.unit}'} and finite"
+    refuse_where(~(np.isfinite(array) & inside[kind.domain]), array, field, allowed, where)
 
 
 def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, where: str, advice: str = "") -> None:
@@ -68,9 +81,8 @@ def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, w
     if bad.size > 1:
         position = index[0] if bad.ndim == 1 else tuple(int(k) for k in index)
         place = f" at index {position} of {bad.size} ({int(bad.sum())} bad)"
-    must = allowed if allowed.startswith(("finite", "from")) else f"{allowed} and finite"
     raise ParameterError(
-        f"`{field}` must be {must}; got {value}{place}.{' ' + advice if advice else ''}",
+        f"`{field}` must be {allowed}; got {value}{place}.{' ' + advice if advice else ''}",
         where=where,
         field=field,
         value=value,

@@ -67,12 +67,13 @@ def _exponential_gain(dt: Any, tau: Any) -> jax.Array:
 
 
 def _exact_coupling(dt: Any, tau_mem: Any, tau_syn: Any) -> jax.Array:
-    # The textbook difference of exponentials is 0/0 at tau_mem == tau_syn. Divided by the slower of the two
-    # exponentials it has no singularity and no overflow; at equality the derivatives of `abs` (0) and `maximum` (a half
-    # to each side) add up to the derivative of the limit (dt/tau) exp(-dt/tau).
-    slower = jnp.maximum(tau_mem, tau_syn)
-    distance = jnp.abs(dt / tau_syn * ((tau_mem - tau_syn) / tau_mem))
-    return dt / tau_mem * jnp.exp(-dt / slower) * _mean_decay(distance)
+    # The textbook difference of exponentials is 0/0 at tau_mem == tau_syn. Divided by the slower of the two it has no
+    # singularity and no overflow. The two branches are one analytic function, so at equality either one has its
+    # derivatives; `abs` and `maximum` would not, theirs at a tie are a convention.
+    membrane_is_slower = jnp.asarray(tau_mem >= tau_syn)
+    slower = jnp.where(membrane_is_slower, tau_mem, tau_syn)
+    distance = dt / tau_syn * ((tau_mem - tau_syn) / tau_mem)
+    return dt / tau_mem * jnp.exp(-dt / slower) * _mean_decay(jnp.where(membrane_is_slower, distance, -distance))
 
 
 def _held_coupling(dt: Any, tau_mem: Any, tau_syn: Any) -> jax.Array:

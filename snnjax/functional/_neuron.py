@@ -67,6 +67,7 @@ class Neuron(NamedTuple):
         ports: the axes that inputs have before the neuron axis: `(n,)` with `n` synapses, else `()`.
         spiking: whether the output is spikes (else it is a potential).
         config: the class of the model's choices; `config()` are the defaults.
+        gates: a NamedTuple class of arrays that inputs may be instead of one array; `init` then takes `inputs`.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Neuron(NamedTuple):
     ports: tuple[int, ...] = ()
     spiking: bool = True
     config: Callable[..., Any] = SpikingConfig
+    gates: type | None = None
 
 
 def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, config: SpikingConfig | None = None) -> tuple[Any, Any]:
@@ -90,7 +92,7 @@ def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, co
     """
     config = SpikingConfig() if config is None else config
     stored = float_dtype(state)
-    working = jnp.promote_types(stored, jnp.float32)
+    working = at_least_float32(stored)
     params, inputs, dt = numbers_as((params, inputs, dt), working)
     now, currents = phases.receive(params, state_as(state, working), inputs, dt, config)
     now = phases.integrate(params, now, currents, dt, config)
@@ -153,9 +155,18 @@ def is_float_array(leaf: Any) -> bool:
 
 
 def float_dtype(tree: Any) -> Any:
-    """The common dtype of the floating arrays in `tree`; JAX's default where there are only Python numbers."""
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(tree) if is_float_array(leaf)]
-    return jnp.result_type(*dtypes) if dtypes else jax.dtypes.canonicalize_dtype(float)
+    """The widest dtype of the floating arrays in `tree`; JAX's default where there are only Python numbers."""
+    dtypes = [jax.dtypes.canonicalize_dtype(leaf.dtype) for leaf in jax.tree.leaves(tree) if is_float_array(leaf)]
+    return max(dtypes, key=_bits, default=jax.dtypes.canonicalize_dtype(float))
+
+
+def at_least_float32(dtype: Any) -> Any:
+    """`dtype`, or float32 where that is wider: what decays by a little in each step cannot live in 8 bits of precision."""
+    return max(dtype, jnp.dtype(jnp.float32), key=_bits)
+
+
+def _bits(dtype: Any) -> int:
+    return jnp.finfo(dtype).bits
 
 
 def numbers_as(tree: Any, dtype: Any) -> Any:
@@ -194,7 +205,7 @@ def population(params: Any, shape: int | tuple[int, ...], dtype: Any) -> tuple[t
             allowed=f"a shape that {needed} broadcasts into",
         )
     if dtype is None:
-        return shape, jnp.promote_types(float_dtype(params), jnp.float32)
+        return shape, at_least_float32(float_dtype(params))
     if not jnp.issubdtype(dtype, jnp.floating) or jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
         raise DTypeError(
             f"`dtype` must be a floating dtype that JAX has switched on; got {jnp.dtype(dtype).name}. For float64 call "

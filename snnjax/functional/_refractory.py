@@ -118,11 +118,11 @@ def compute_refractory_update(steps_left: jax.Array, spikes: jax.Array, steps: j
 def _phases(inner: Phases, rule: Rule) -> Phases:
     def receive(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Currents]:
         neuron, currents = inner.receive(params.neuron, state.neuron, inputs, dt, config)
-        if rule.gates:
-            currents = tuple(c._replace(i=jnp.where(state.steps_left > 0, 0.0, c.i)) for c in currents)
         return state._replace(neuron=neuron), currents
 
     def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
+        if rule.gates:
+            currents = tuple(c._replace(i=jnp.where(state.steps_left > 0, 0.0, c.i)) for c in currents)
         neuron = inner.integrate(params.neuron, state.neuron, currents, dt, config)
         membrane = core(neuron)
         blocked = Blocked(core(state).v, membrane.v, core(params).v_reset)

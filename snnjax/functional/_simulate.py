@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, refuses_unknown_keywords
+from .._errors import refuses_unknown_keywords
 from . import _check as check
-from ._neuron import Neuron, float_dtype, is_float_array
+from . import _check_choices as choices
+from ._integrators import exact
+from ._neuron import Neuron, at_least_float32, float_dtype, is_float_array
 from ._unroll import unroll
 from ._watch import no_fault, raise_fault, watched
 
@@ -43,7 +45,8 @@ def simulate(
         neuron: a model, such as `F.lif` or `F.refractory(F.leaky)`.
         params: the model's Params; numbers, or arrays with one value per neuron.
         inputs: `(T, ..., N)`, time first; `(T, ..., n, N)` for `n` synapses. Integers and booleans (a spike raster)
-            are cast to the state's dtype and mean the same as floats.
+            are cast to the state's dtype and mean the same as floats. A model with several kinds of input takes a
+            NamedTuple of such arrays too, as `F.dynapse_dpi` takes `F.Gates`.
         dt: length of a step, s; a number or a traced scalar.
         shape: the population's shape, where it should be checked against `inputs`; else `inputs` set it.
         state: the state to start from; by default the model at rest. Its dtypes are kept.
@@ -70,22 +73,17 @@ def simulate(
     >>> spikes.shape, int(spikes.sum())
     ((100, 1), 6)
     """
-    if not isinstance(neuron, Neuron):
-        raise DTypeError(
-            f"`neuron` must be a Neuron such as `F.lif`; got {check.describe_record(neuron)}.",
-            where="simulate",
-            field="neuron",
-            value=neuron,
-            allowed="a Neuron",
-        )
+    choices.check_neuron(neuron, "simulate")
     config = neuron.config() if config is None else config
-    check.check_config(config, neuron, "simulate")
-    check.check_backend(backend, "simulate")
-    population = _check(neuron, params, inputs, dt, shape, config)
-    if not isinstance(inputs, jax.Array):
-        inputs = jnp.asarray(inputs)
+    choices.check_config(config, neuron, "simulate")
+    choices.check_record_function(record, "simulate")
+    choices.check_segment(segment, "simulate")
+    choices.check_backend(backend, "simulate")
+    population = _check(neuron, params, check.example(neuron, inputs, "simulate"), dt, shape, config)
     state = _start(neuron, params, inputs, population, state)
-    state, recorded, fault = _run(neuron, params, state, inputs, dt, config, record, segment, checked)
+    inputs = jax.tree.map(jnp.asarray, inputs)
+    watch = population if checked else None
+    state, recorded, fault = _run(neuron, params, state, inputs, dt, config, record, segment, watch)
     if checked:
         raise_fault(fault, population)
     return state, recorded
@@ -96,37 +94,49 @@ def _check(neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, config
     check.check_dt(dt, "simulate")
     population = check.population_of(neuron, inputs, "simulate")
     if shape is not None:
-        expected = (shape,) if isinstance(shape, int) else tuple(shape)
-        check.check_shape(population, expected, "`shape`", np.shape(inputs), "simulate")
-    check.check_params(params, population, neuron.ports, "simulate")
-    check.check_steps(params, dt, config.integrator.explicit, "simulate")
+        check.check_shape(population, check.as_shape(shape, "simulate"), "`shape`", np.shape(inputs), "simulate")
+    check.check_params(params, population, neuron.ports, np.shape(inputs), "simulate")
+    check.check_steps(params, dt, getattr(config, "integrator", exact).explicit, "simulate")
     return population
 
 
-def _start(neuron: Neuron, params: Any, inputs: jax.Array, population: check.Shape, state: Any) -> Any:
+def _start(neuron: Neuron, params: Any, inputs: Any, population: check.Shape, state: Any) -> Any:
     """The given state, checked and as arrays; or the model at rest, in the dtype of `params` and `inputs`."""
-    inputs_like = inputs if is_float_array(inputs) else None
-    dtype = jnp.promote_types(float_dtype((params, inputs_like)), jnp.float32)
+    example = check.example(neuron, inputs, "simulate")
+    dtype = at_least_float32(float_dtype((params, example if is_float_array(example) else None)))
+    # Only a model that takes inputs in several ports needs to know which are there.
+    ports = {} if example is inputs else {"inputs": inputs}
     if state is None:
-        return neuron.init(params, population, dtype)
-    template = jax.eval_shape(lambda: neuron.init(params, population, dtype))
-    check.check_state(neuron, state, template, "simulate")
+        return neuron.init(params, population, dtype, **ports)
+    template = jax.eval_shape(lambda: neuron.init(params, population, dtype, **ports))
+    check.check_state(neuron, state, template, np.shape(example), "simulate")
+    # Plain numbers take the dtype of the arrays beside them.
+    kept = float_dtype(state) if any(map(is_float_array, jax.tree.leaves(state))) else dtype
 
     def as_array(leaf: Any, like: Any) -> jax.Array:
-        return jnp.broadcast_to(jnp.asarray(leaf, None if is_float_array(leaf) else like.dtype), like.shape)
+        stored = kept if jnp.issubdtype(like.dtype, jnp.floating) else like.dtype
+        return jnp.broadcast_to(jnp.asarray(leaf, stored), like.shape)
 
     return jax.tree.map(as_array, state, template)
 
 
-@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment", "checked"))
+@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment", "watch"))
 def _run(
-    neuron: Neuron, params: Any, state: Any, inputs: Any, dt: Any, config: Any, record: Record | None, segment: int | None, checked: bool
+    neuron: Neuron,
+    params: Any,
+    state: Any,
+    inputs: Any,
+    dt: Any,
+    config: Any,
+    record: Record | None,
+    segment: int | None,
+    watch: check.Shape | None,
 ) -> tuple[Any, Any, Any]:
     def step(now: Any, x: Any) -> tuple[Any, Any]:
         now, output = neuron.step(params, now, x, dt=dt, config=config)
         return now, (output if record is None else record(now, output))
 
-    if not checked:
+    if watch is None:
         return *unroll(step, state, inputs, segment=segment), None
-    (state, fault), recorded = unroll(watched(step), (state, no_fault()), inputs, segment=segment)
+    (state, fault), recorded = unroll(watched(step, watch), (state, no_fault()), inputs, segment=segment)
     return state, recorded, fault

@@ -4,9 +4,9 @@
     tau_syn_s di_s/dt = -i_s
     the membrane receives the sum of all i_s
 
-The synapses take the place of the model's own input: around `lif` they replace its single synapse (whose `tau_syn` and
-`i` then rest), around `leaky` they turn the held current into synaptic ones. With the exact integrator each synapse has
-its exact propagator into the membrane.
+The synapses take all of the input; the model's own input is zero. So `synapses(leaky, n)` is the membrane with `n`
+synapses, and the single synapse of `lif` rests when it is wrapped (with recurrence inside, it carries that). With the
+exact integrator each synapse has its exact propagator into the membrane.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class SynapsesState(NamedTuple):
 def _phases(inner: Phases, n: int) -> Phases:
     def receive(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Currents]:
         taus = params.tau_syn if params.tau_syn.ndim > 1 else params.tau_syn[..., None]
+        neuron, own = inner.receive(params.neuron, state.neuron, jnp.zeros_like(core(state).v), dt, config)
         i = state.i + inputs
         currents = tuple(Decaying(i[..., s, :], jnp.broadcast_to(taus, (n, taus.shape[-1]))[s]) for s in range(n))
-        return state._replace(i=config.integrator.decay(dt, taus) * i), currents
+        return SynapsesState(neuron, config.integrator.decay(dt, taus) * i), own + currents
 
     def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
         return state._replace(neuron=inner.integrate(params.neuron, state.neuron, currents, dt, config))

@@ -28,22 +28,31 @@ def no_fault() -> Fault:
     return Fault(jnp.int32(-1), jnp.int32(-1), jnp.int32(0))
 
 
-def watched(step: Step) -> Step:
-    """`step` over `(state, Fault)`, which notes the first state that is not finite."""
+def watched(step: Step, shape: tuple[int, ...]) -> Step:
+    """`step` over `(state, Fault)`, which notes the first state of a population of `shape` that is not finite."""
 
     def watching(carry: tuple[Any, Fault], x: Any) -> tuple[tuple[Any, Fault], Any]:
         state, fault = carry
         state, y = step(state, x)
-        bad = jnp.array(False)
-        for leaf in jax.tree.leaves((state, y)):
-            if is_float_array(leaf):
-                bad = bad | ~jnp.isfinite(leaf)
+        bad = _not_finite(state, shape)
+        if bad.size == 0:
+            return (state, fault), y
         first = bad.any() & (fault.step < 0)
         index = jnp.argmax(bad.ravel()).astype(jnp.int32)
         fault = Fault(jnp.where(first, fault.now, fault.step), jnp.where(first, index, fault.index), fault.now + 1)
         return (state, fault), y
 
     return watching
+
+
+def _not_finite(state: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Which neurons have NaN or infinity anywhere in their state."""
+    bad = jnp.zeros(shape, bool)
+    for leaf in filter(is_float_array, jax.tree.leaves(state)):
+        # What has more axes than the population has one value per synapse: (..., n, N).
+        synapses = tuple(range(len(shape) - 1, leaf.ndim - 1))
+        bad = bad | ~jnp.isfinite(leaf).all(axis=synapses)
+    return bad
 
 
 def raise_fault(fault: Fault, shape: tuple[int, ...]) -> None:

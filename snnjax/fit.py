@@ -1,0 +1,244 @@
+"""Fitting parameters by gradient: `fit.minimize`, or your own loop between `fit.unconstrain` and `fit.constrain`.
+
+An optimizer moves free coordinates (the logarithm of a time constant, the distance of the threshold from the reset;
+table in `unconstrain`), so that no step of it makes a parameter impossible.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ._coordinates import constrain, float_like, is_record, moving_potential, to_free, to_natural, unconstrain
+from ._errors import ConfigError, DTypeError, NumericsError, ParameterError, ShapeError, did_you_mean, refuses_unknown_keywords
+from ._kinds import kinds_of
+from ._progress import ProgressBar
+from .functional._concrete import describe
+
+__all__ = ["FitResult", "constrain", "minimize", "unconstrain"]
+
+Selection = str | Iterable[str] | Callable[[str], bool] | None
+
+
+class FitResult(NamedTuple):
+    """What `minimize` found: the `params` in natural units, and the loss before each step, `(steps,)`."""
+
+    params: Any
+    losses: np.ndarray
+
+
+@refuses_unknown_keywords
+def minimize(
+    loss: Callable[[Any], Any],
+    params: Any,
+    *,
+    optimizer: optax.GradientTransformation | None = None,
+    steps: int,
+    trainable: Selection = None,
+    progress: bool = False,
+) -> FitResult:
+    """Follow the gradient of `loss(params)` in free coordinates, in one compiled loop.
+
+    Args:
+        loss: a differentiable function of the parameters in natural units; one number.
+        params: where to start: a Params, or any pytree of arrays and Params.
+        optimizer: an Optax optimizer, which sees free coordinates. By default Adam with a rate of 0.05, and along a
+            cosine to 0: at first 5 % of a time constant per step. It moves potentials in units of `v_th - v_reset`,
+            and currents in those of `(v_th - v_reset) / resistance`.
+        steps: how many.
+        trainable: what may change: names of fields (`("tau_mem", "v_th")`), of kinds (`"time_constant"`) or of what
+            holds them; or a predicate on the name of the field. By default every floating number but durations, which
+            have no gradient. The rest stays exactly as it is.
+        progress: whether to show a bar on stderr.
+
+    Returns:
+        `FitResult(params, losses)`; `losses[k]` is the loss before step `k`.
+
+    Raises:
+        NumericsError: loss or gradient became NaN or infinite; its `value` is the `FitResult` up to the last good step.
+        ConfigError: `trainable` names something unknown, or nothing.
+        ParameterError: a parameter is outside its domain, or `steps` negative.
+        DTypeError: an argument is of the wrong kind.
+        ShapeError: the loss is not one number.
+
+    >>> from snnjax import fit, functional as F
+    >>> found = fit.minimize(lambda p: (p.tau_mem / 30e-3 - 1.0) ** 2, F.LIFParams(), steps=100, trainable="tau_mem")
+    >>> round(float(found.params.tau_mem), 4), found.params.tau_syn, found.losses.shape
+    (0.03, 0.005, (100,))
+    """
+    steps = _steps(steps)
+    mask = _mask(params, trainable)
+    trained, held = eqx.partition(to_free(params, mask), mask)
+    trained = jax.tree.map(lambda x: jnp.asarray(x, float_like(x)), trained)
+    optimizer = _adam(eqx.filter(_units(params, mask), mask), steps) if optimizer is None else optimizer
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise _wrong_kind("optimizer", optimizer, "an Optax optimizer such as `optax.adam(0.05)`")
+
+    def natural(trained: Any) -> Any:
+        return to_natural(params, eqx.combine(trained, held), mask)
+
+    def value(trained: Any) -> Any:
+        return loss(natural(trained))
+
+    losses = jnp.zeros(steps, _check_loss(jax.eval_shape(value, trained)))
+    run = _Run(jnp.int32(0), trained, trained, optimizer.init(trained), losses, jnp.bool_(True))
+    run = _follow(run, value, optax.with_extra_args_support(optimizer), steps, progress)
+    losses = np.asarray(run.losses)
+    if not run.fine:
+        raise _diverged(int(run.step) - 1, losses, natural(run.known))
+    return FitResult(natural(run.trained), losses)
+
+
+class _Run(NamedTuple):
+    """A fit under way; `known` are the last parameters whose loss and gradient were finite."""
+
+    step: jax.Array
+    trained: Any
+    known: Any
+    optimizer: Any
+    losses: jax.Array
+    fine: jax.Array
+
+
+def _follow(run: _Run, value: Callable[[Any], Any], optimizer: Any, steps: int, progress: bool) -> _Run:
+    """Step until there were `steps`, or something is not finite."""
+
+    def step(run: _Run) -> _Run:
+        loss, gradient = jax.value_and_grad(value)(run.trained)
+        # The last three are for optimizers that search along a line, such as `optax.lbfgs`; others ignore them.
+        updates, state = optimizer.update(gradient, run.optimizer, run.trained, value=loss, grad=gradient, value_fn=value)
+        trained = optax.apply_updates(run.trained, updates)
+        # The gradient and not the loss alone: a NaN in the data can leave the loss finite and only the gradient NaN.
+        fine = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient, trained))]).all()
+        known = jax.tree.map(lambda now, last: jnp.where(fine, now, last), run.trained, run.known)
+        return _Run(run.step + 1, trained, known, state, run.losses.at[run.step].set(loss), fine)
+
+    @jax.jit
+    def until(stop: Any, run: _Run) -> _Run:
+        return jax.lax.while_loop(lambda run: (run.step < stop) & run.fine, step, run)
+
+    if not progress or steps == 0:
+        return until(steps, run)
+    bar, stretch = ProgressBar(steps), steps // 50 or 1
+    for stop in [*range(stretch, steps, stretch), steps]:
+        run = until(stop, run)  # `stop` is traced: all stretches are one compilation
+        if not run.fine:
+            break
+        bar(stop, f"loss {float(run.losses[stop - 1]):.3g}")
+    return run
+
+
+def _diverged(step: int, losses: np.ndarray, known: Any) -> NumericsError:
+    what = (
+        f"The loss became {losses[step]}" if not np.isfinite(losses[step]) else "The gradient, or the step along it, became NaN or infinite"
+    )
+    return NumericsError(
+        f"{what} at step {step} of {len(losses)}. Use a smaller rate or `optax.clip_by_global_norm`, or look for NaN in the data; "
+        "the last good parameters are in the error's `value.params`.",
+        where="minimize",
+        field="loss",
+        value=FitResult(known, losses[:step]),
+        allowed="finite",
+    )
+
+
+def _mask(params: Any, trainable: Selection) -> Any:
+    """`params` with True where a leaf is to be trained, else False."""
+    kinds = jax.tree_util.tree_leaves_with_path(_kind_names(params))
+    paths = [[str(k) for key in path if isinstance(k := getattr(key, "name", getattr(key, "key", None)), str)] for path, _ in kinds]
+    leaves = list(zip(paths, (kind for _, kind in kinds), jax.tree.leaves(params), strict=True))
+    if trainable is None:
+        chosen = [kind != "duration" for _, kind, _ in leaves]
+    elif callable(trainable):
+        chosen = [bool(trainable(names[-1] if names else "")) for names, _, _ in leaves]
+    else:
+        wanted = (trainable,) if isinstance(trainable, str) else tuple(trainable)
+        known = dict.fromkeys(name for names, kind, _ in leaves for name in (*names, kind) if name)
+        for name in wanted:
+            if name not in known:
+                raise _untrainable(f"names {name!r}, which `params` do not have. {did_you_mean(str(name), known)}", name, known)
+        chosen = [not {*names, kind}.isdisjoint(wanted) for names, kind, _ in leaves]
+    # A parameter that is an integer array is not passed over in silence: unconstraining it refuses it by name.
+    able = [kind != "" or _is_floating(value) for _, kind, value in leaves]
+    if not any(take and can for take, can in zip(chosen, able, strict=True)):
+        known = dict.fromkeys(names[-1] for (names, _, _), can in zip(leaves, able, strict=True) if can and names)
+        raise _untrainable(f"selects nothing that can be trained. Known names: {', '.join(known) or 'none'}.", trainable, known)
+    return jax.tree.unflatten(jax.tree.structure(params), [take and can for take, can in zip(chosen, able, strict=True)])
+
+
+def _kind_names(tree: Any) -> Any:
+    """`tree` with the name of its kind in place of each leaf; "" outside of a Params."""
+
+    def of_record(params: Any) -> Any:
+        kinds = kinds_of(type(params))
+        named = {name: jax.tree.map(lambda _, kind=kind: kind.name, getattr(params, name)) for name, kind in kinds.items()}
+        return params._replace(**{name: named.get(name) or _kind_names(getattr(params, name)) for name in params._fields})
+
+    return jax.tree.map(lambda node: of_record(node) if is_record(node) else "", tree, is_leaf=is_record)
+
+
+def _units(tree: Any, mask: Any) -> Any:
+    """How much of each leaf one unit of the default optimizer's step is: 1, and for volts and amperes what the membrane says."""
+
+    def of_record(params: Any, mask: Any) -> Any:
+        kinds, pair = kinds_of(type(params)), moving_potential(params, mask)
+        volt = float(np.mean(np.asarray(params.v_th) - np.asarray(params.v_reset))) if pair else 1.0
+        ampere = volt / float(np.mean(np.asarray(getattr(params, "resistance", 1.0))))
+        of_kind = {"potential": volt, "current": ampere}
+        units = {name: _units(getattr(params, name), getattr(mask, name)) for name in params._fields if name not in kinds}
+        units |= {name: of_kind.get(kind.name, 1.0) if kind.domain == "real" else 1.0 for name, kind in kinds.items()}
+        return params._replace(**units | ({pair[0]: 1.0} if pair else {}))
+
+    return jax.tree.map(lambda node, m: of_record(node, m) if is_record(node) else 1.0, tree, mask, is_leaf=is_record)
+
+
+def _adam(units: Any, steps: int) -> optax.GradientTransformation:
+    def to_units(updates: Any, params: Any) -> Any:
+        del params
+        return jax.tree.map(lambda update, unit: update * unit, updates, units)
+
+    return optax.chain(optax.adam(optax.cosine_decay_schedule(0.05, max(steps, 1))), optax.stateless(to_units))
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, float) or (eqx.is_array_like(value) and jnp.issubdtype(jnp.result_type(value), jnp.floating))
+
+
+def _untrainable(problem: str, value: Any, known: Iterable[str]) -> ConfigError:
+    return ConfigError(f"`trainable` {problem}", where="minimize", field="trainable", value=value, allowed=", ".join(known))
+
+
+def _wrong_kind(field: str, value: Any, wanted: str) -> DTypeError:
+    return DTypeError(f"`{field}` must be {wanted}; got {describe(value)}.", where="minimize", field=field, value=value, allowed=wanted)
+
+
+def _steps(steps: Any) -> int:
+    try:
+        count = operator.index(steps)
+    except TypeError:
+        raise _wrong_kind("steps", steps, "a whole number") from None
+    if count < 0:
+        raise ParameterError(f"`steps` must be >= 0; got {count}.", where="minimize", field="steps", value=count, allowed=">= 0")
+    return count
+
+
+def _check_loss(loss: Any) -> Any:
+    """The dtype of the loss, which must be one real number."""
+    if not jnp.issubdtype(getattr(loss, "dtype", None), jnp.floating):
+        raise _wrong_kind("loss", getattr(loss, "dtype", loss), "a function with one floating number as its value")
+    if loss.shape != ():
+        raise ShapeError(
+            f"`loss` must give one number; got shape {loss.shape}. Take the mean of it.",
+            where="minimize",
+            field="loss",
+            value=loss.shape,
+            allowed="()",
+        )
+    return loss.dtype

@@ -1,0 +1,86 @@
+"""The DPI neuron of the Dynap-SE family: one step, its state at rest, the record.
+
+The equations are in `_dpi_log` (the papers', the default) and `_dpi_dynapsim` (Rockpool's simulator).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .._errors import DTypeError
+from ._dpi_config import DPIConfig
+from ._dpi_records import DynapseParams, DynapseState, Gates
+from ._neuron import Neuron, at_least_float32, filled, float_dtype, numbers_as, population, state_as
+
+
+def dynapse_dpi_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None, inputs: Any = None) -> DynapseState:
+    """The state at rest: every current is `Io`.
+
+    Args:
+        params: `DynapseParams`; arrays in it set the shape where `shape` is `()`.
+        shape: of the population, leading (batch) axes first.
+        dtype: of the state, float32 or float64; by default that of the arrays in `params`.
+        inputs: `Gates` with something at every gate that inputs will have, for a state with those gates; by default the
+            one combined synapse.
+
+    Raises:
+        DTypeError: `dtype` has too few bits for picoamperes.
+
+    >>> from snnjax import functional as F
+    >>> f"{F.dynapse_dpi_init(F.DynapseParams(), (3,)).imem[0]:.2e}"
+    '5.00e-13'
+    """
+    _refuse_half_precision(dtype)
+    shape, dtype = population(params, shape, dtype)
+    Io = filled(params.process.Io, shape, dtype)
+    zero = jnp.zeros(shape, dtype)
+    isyn = Gates(*(None if x is None else Io for x in inputs)) if isinstance(inputs, Gates) else Io
+    return DynapseState(imem=Io, isyn=isyn, iahp=Io, vmem=zero, spikes=zero, steps_left=jnp.zeros(shape, jnp.int32))
+
+
+def _refuse_half_precision(dtype: Any) -> None:
+    if dtype is not None and jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32:
+        raise DTypeError(
+            f"`dtype` {jnp.dtype(dtype).name} cannot hold the state of `dynapse_dpi`: picoamperes are 0 in float16, and bfloat16 "
+            "keeps 2 digits. Use float32 or float64.",
+            where="dynapse_dpi_init",
+            field="dtype",
+            value=jnp.dtype(dtype).name,
+            allowed="float32, float64",
+        )
+
+
+def dynapse_dpi_step(
+    params: Any, state: DynapseState, inputs: Any, *, dt: Any, config: DPIConfig | None = None
+) -> tuple[DynapseState, jax.Array]:
+    """One step of the DPI neuron.
+
+    Args:
+        params: `DynapseParams`.
+        state: `DynapseState`, leaves of shape `(..., N)`.
+        inputs: weighted spike counts `(..., N)` of the combined synapse, where a negative count is subtractive
+            inhibition; or `Gates` of them, with non-negative counts. A count of 1 is a pulse of `Iscale` amperes.
+        dt: length of the step, s.
+        config: `DPIConfig()` by default; `DPIConfig.dynapsim()` replays Rockpool.
+
+    Returns:
+        The new state, and the spikes in the state's dtype: 0 or 1 (a count with `DPIConfig.dynapsim()`).
+
+    >>> from snnjax import functional as F
+    >>> params = F.DynapseParams()
+    >>> state, spikes = F.dynapse_dpi_step(params, F.dynapse_dpi_init(params, (2,)), 5000.0, dt=1e-3)
+    >>> spikes.tolist(), state.steps_left.tolist()
+    ([1.0, 1.0], [1, 1])
+    """
+    config = DPIConfig() if config is None else config
+    stored = float_dtype(state)
+    working = at_least_float32(stored)
+    params, inputs, dt = numbers_as((params, inputs, dt), working)
+    now, spikes = config.dynamics(params, state_as(state, working), inputs, dt, config)
+    return state_as(now, stored), spikes.astype(stored)
+
+
+dynapse_dpi = Neuron("dynapse_dpi", DynapseParams, dynapse_dpi_init, dynapse_dpi_step, config=DPIConfig, gates=Gates)

@@ -1,0 +1,1 @@
+"""Parameters and networks of other libraries: each module converts between one of them and snnjax."""

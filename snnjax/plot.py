@@ -1,0 +1,171 @@
+"""Pictures of simulations: rasters, traces, f-I curves. Every function takes an axis or makes one, and returns it.
+
+Nothing here calls `show` or touches a figure that it was not given. Matplotlib is imported when a function is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@refuses_unknown_keywords
+def raster(spikes: Any, *, dt: float, ax: Axes | None = None) -> Axes:
+    """A mark for every spike: time across, neurons upwards.
+
+    Args:
+        spikes: `(T, N)`, or `(T,)` for one neuron; anything above 0 is a spike.
+        dt: length of a step, s.
+        ax: where to draw; by default a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ShapeError: `spikes` have other axes.
+        ParameterError: `dt` is not positive.
+        ImportError: Matplotlib is not installed.
+
+    >>> import numpy as np
+    >>> from snnjax import plot
+    >>> plot.raster(np.eye(20), dt=1e-3).get_xlabel()
+    'time (ms)'
+    """
+    ax = _axes(ax)
+    spikes = _columns(spikes, "spikes")
+    time, unit = _time(len(spikes), dt)
+    steps, neurons = np.nonzero(spikes > 0)
+    # A tick as high as its row: a dot is either invisible among 10 neurons or a blot among 1000.
+    ax.vlines(time[steps], neurons - 0.45, neurons + 0.45, color="black", linewidth=1.2)
+    ax.set(xlim=_limits(time), ylim=(-0.5, max(spikes.shape[1], 1) - 0.5), xlabel=f"time ({unit})", ylabel="neuron")
+    return ax
+
+
+@refuses_unknown_keywords
+def traces(v: Any, *, dt: float, spikes: Any = None, v_th: Any = None, ax: Axes | None = None) -> Axes:
+    """Membrane potentials over time, with the threshold as a dashed line and spikes as marks above their trace.
+
+    Args:
+        v: `(T, N)`, or `(T,)` for one neuron, V.
+        dt: length of a step, s.
+        spikes: of the shape of `v`, where they should be marked.
+        v_th: the threshold, V; one number, or one per neuron.
+        ax: where to draw; by default a new figure.
+
+    Returns:
+        The axes; its lines are in the order of the neurons, for `ax.legend(ax.lines[:N], names)`.
+
+    Raises:
+        ShapeError: `v` has other axes, or `spikes` or `v_th` do not fit it.
+        ParameterError: `dt` is not positive.
+        ImportError: Matplotlib is not installed.
+
+    >>> import numpy as np
+    >>> from snnjax import plot
+    >>> plot.traces(np.zeros((10, 2)), dt=1.0, v_th=1.0).get_ylabel()
+    'membrane potential (V)'
+    """
+    ax = _axes(ax)
+    v = _columns(v, "v")
+    time, unit = _time(len(v), dt)
+    lines = ax.plot(time, v, linewidth=1.2)
+    if v_th is not None:
+        thresholds = np.asarray(v_th, float)
+        if thresholds.shape not in ((), (1,), (v.shape[1],)):
+            raise _misfit("v_th", thresholds.shape, f"() or ({v.shape[1]},)")
+        for threshold in np.unique(thresholds):
+            ax.axhline(threshold, color="0.4", linestyle="--", linewidth=1.0)
+    if spikes is not None:
+        marks = _columns(spikes, "spikes")
+        if marks.shape != v.shape:
+            raise _misfit("spikes", marks.shape, str(v.shape))
+        top = np.nanmax(v, initial=-np.inf if v.size else 0.0) if v_th is None else np.max(np.asarray(v_th, float))
+        for neuron, line in enumerate(lines):
+            when = time[marks[:, neuron] > 0]
+            ax.plot(when, np.full(when.shape, top), "|", color=line.get_color(), markersize=9, markeredgewidth=1.5)
+    ax.set(xlim=_limits(time), xlabel=f"time ({unit})", ylabel="membrane potential (V)")
+    return ax
+
+
+@refuses_unknown_keywords
+def fi_curve(currents: Any, rates: Any, ax: Axes | None = None) -> Axes:
+    """Firing rates against the currents that cause them.
+
+    Args:
+        currents: `(K,)`, A.
+        rates: `(K,)`, or `(K, N)` for several neurons, Hz.
+        ax: where to draw; by default a new figure.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ShapeError: `rates` do not have one row per current.
+        ImportError: Matplotlib is not installed.
+
+    >>> from snnjax import plot
+    >>> plot.fi_curve([0.0, 1.0, 2.0], [0.0, 0.0, 30.0]).get_ylabel()
+    'firing rate (Hz)'
+    """
+    ax = _axes(ax)
+    currents, rates = _numbers(currents, "currents"), _columns(rates, "rates")
+    if currents.shape != rates.shape[:1]:
+        raise _misfit("rates", rates.shape, f"({currents.size}, ...), one row per current")
+    ax.plot(currents, rates, marker="o", markersize=3.0, linewidth=1.2)
+    ax.set(xlabel="input current (A)", ylabel="firing rate (Hz)")
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("`snnjax.plot` needs Matplotlib: `pip install snnjax[plot]`.") from error
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.name == "bfloat16":  # NumPy does not know it as a number
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(
+            f"`{name}` must be an array of real numbers; got {array.dtype}.", where="plot", field=name, value=array.dtype, allowed="real"
+        )
+    return array
+
+
+def _columns(values: Any, name: str) -> np.ndarray:
+    """One column per neuron."""
+    array = _numbers(values, name)
+    if array.ndim not in (1, 2):
+        raise ShapeError(
+            f"`{name}` must have shape (T, N) or (T,); got {array.shape}. Pick one example of a batch: `{name}[:, 0]`.",
+            where="plot",
+            field=name,
+            value=array.shape,
+            allowed="(T, N) or (T,)",
+        )
+    return array.reshape(len(array), -1)
+
+
+def _misfit(name: str, shape: tuple[int, ...], wanted: str) -> ShapeError:
+    return ShapeError(f"`{name}` must have shape {wanted}; got {shape}.", where="plot", field=name, value=shape, allowed=wanted)
+
+
+def _time(length: int, dt: float) -> tuple[np.ndarray, str]:
+    """The ends of the steps, where their states are, in ms below 10 s and in s above; and the unit."""
+    if not dt > 0:
+        raise ParameterError(f"`dt` must be > 0 s; got {dt}.", where="plot", field="dt", value=dt, allowed="> 0 s")
+    seconds = dt * np.arange(1, length + 1)
+    return (seconds, "s") if length * dt >= 10.0 else (1e3 * seconds, "ms")
+
+
+def _limits(time: np.ndarray) -> tuple[float, float]:
+    return (0.0, float(time[-1])) if time.size else (0.0, 1.0)

@@ -1,0 +1,95 @@
+"""What a config refuses, before anything is built."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import DTypeError, ShapeError
+from ..functional._check import check_params
+from ..functional._concrete import check_domain, check_real
+from ._choices import check_choice, choices_of
+from ._fields import Field, fields_of, params_with
+from ._initialisers import Initialiser
+
+
+def check_config(config: Any) -> None:
+    """Every field alone, then the fields against each other.
+
+    Raises:
+        ParameterError: a value is outside its domain, or the fields contradict each other.
+        ShapeError: an array does not fit the shape.
+        DTypeError: a value is no number.
+        ConfigError: a choice is of another kind.
+    """
+    where = type(config).__name__
+    drawn = {}
+    for name, field in fields_of(config.neuron).items():
+        value = getattr(config, name)
+        if isinstance(value, Initialiser):
+            _check_support(value, field, where)
+            drawn[name] = jax.ShapeDtypeStruct(field.full(config.shape), jnp.float32)
+        else:
+            check_real(value, name, where, "a number, an array of numbers or an initialiser such as `somas.Uniform`")
+            _check_shape(value, field, config.shape, where)
+    for name, default in choices_of(config.neuron).items():
+        check_choice(name, getattr(config, name), default, where)
+    given = {
+        name: filled(getattr(config, name), field, config.shape) for name, field in fields_of(config.neuron).items() if name not in drawn
+    }
+
+    def check(drawn: Any) -> None:
+        check_params(params_with(config.neuron, {**given, **drawn}), config.shape, config.neuron.ports, (), where)
+
+    # What is drawn later is traced now, and the check passes over what is traced.
+    jax.eval_shape(check, drawn)
+
+
+def filled(value: Any, field: Field, shape: tuple[int, ...]) -> Any:
+    """A single number for a matrix as that matrix; anything else as it is."""
+    if field.kind.axes != "pre post" or np.shape(value) != ():
+        return value
+    full = field.full(shape)
+    return jnp.broadcast_to(value, full) if isinstance(value, jax.Array) else np.broadcast_to(value, full)
+
+
+def check_dtype(dtype: Any, where: str) -> Any:
+    """`dtype`, or JAX's float; refused where JAX would silently take another."""
+    if dtype is None:
+        return jax.dtypes.canonicalize_dtype(float)
+    if not jnp.issubdtype(dtype, jnp.floating) or jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
+        raise DTypeError(
+            f"`dtype` of `{where}` must be a floating dtype that JAX has switched on; got {jnp.dtype(dtype).name}. For float64 call "
+            '`jax.config.update("jax_enable_x64", True)` first.',
+            where=where,
+            field="dtype",
+            value=jnp.dtype(dtype).name,
+            allowed="float32; float64 under x64",
+        )
+    return jnp.dtype(dtype)
+
+
+def _check_support(value: Initialiser, field: Field, where: str) -> None:
+    # An unbounded distribution may be fine: ten standard deviations from 0 it is. What it gives is checked when drawn.
+    for bound in value.support():
+        if math.isfinite(bound):
+            check_domain(bound, field.name, field.kind, where)
+
+
+def _check_shape(value: Any, field: Field, shape: tuple[int, ...], where: str) -> None:
+    fits = field.fits(shape)
+    if np.shape(value) in fits:
+        return
+    wanted = " or ".join(dict.fromkeys(map(str, fits)))
+    raise ShapeError(
+        f"`{field.name}` has shape {np.shape(value)}, which does not fit `shape` {shape} of this `{where}`; expected {wanted}. "
+        "Give one value for all, or an array of exactly that shape.",
+        where=where,
+        field=field.name,
+        value=np.shape(value),
+        allowed=wanted,
+    )

@@ -1,0 +1,78 @@
+"""Sequences of different length in one batch: padded steps change no state, emit nothing and pass no gradient."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import functional as F
+from .._errors import DTypeError, ShapeError
+
+Shape = tuple[int, ...]
+
+
+def check_mask(mask: Any, shape: Shape, axes: str, where: str) -> jax.Array:
+    """`mask` as an array: boolean, True where a step is real, one per step and batch element."""
+    dtype = getattr(mask, "dtype", None)
+    if dtype is None or dtype != np.dtype(bool):
+        raise DTypeError(
+            f"`mask` must be a boolean array, True where a step is real; got {dtype or type(mask).__name__}. "
+            "For sequences of known length: `jnp.arange(T)[:, None] < lengths`.",
+            where=where,
+            field="mask",
+            value=str(dtype or type(mask).__name__),
+            allowed="bool",
+        )
+    if np.shape(mask) != shape:
+        raise ShapeError(
+            f"`mask` must have the shape {shape}, {axes}; got {np.shape(mask)}.",
+            where=where,
+            field="mask",
+            value=np.shape(mask),
+            allowed=str(shape),
+        )
+    return jnp.asarray(mask)
+
+
+def spread(mask: jax.Array, like: Any) -> jax.Array:
+    """`mask` with axes of length 1 behind, as many as `like` has more."""
+    return mask.reshape(mask.shape + (1,) * (jnp.ndim(like) - mask.ndim))
+
+
+def blank(mask: jax.Array, values: jax.Array) -> jax.Array:
+    """`values` where `mask`, else 0."""
+    return jnp.where(spread(mask, values), values, jnp.zeros((), values.dtype))
+
+
+def masked_step(neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: jax.Array, *, dt: Any, config: Any) -> tuple[Any, Any]:
+    """One step of `neuron` where `mask`; elsewhere the old state and an output of 0."""
+    # Inputs are blanked as well: a NaN in the padding would come back through the gradient as 0 * NaN.
+    new, output = neuron.step(params, state, blank(mask, jnp.asarray(inputs)), dt=dt, config=config)
+    new = jax.tree.map(lambda after, before: jnp.where(spread(mask, after), after, before), new, state)
+    return new, blank(mask, output)
+
+
+def simulate_masked(
+    neuron: F.Neuron, params: Any, inputs: Any, mask: Any, *, dt: Any, shape: Shape, state: Any, config: Any, record: Any, segment: Any
+) -> tuple[Any, Any]:
+    """`F.simulate` with a mask."""
+    inputs = inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)
+    # No step at all: every check of the door, and the state to start from.
+    state, _ = F.simulate(neuron, params, inputs[:0], dt=dt, shape=shape, state=state, config=config)
+    batch = inputs.shape[: inputs.ndim - len(shape) - len(neuron.ports)]
+    mask = check_mask(mask, batch, "time and batch axes as of `inputs`", "simulate")
+    return _run(neuron, params, state, jnp.asarray(inputs), mask, dt, config, record, segment)
+
+
+@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment"))
+def _run(
+    neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: Any, dt: Any, config: Any, record: Any, segment: Any
+) -> tuple[Any, Any]:
+    def step(now: Any, x: Any) -> tuple[Any, Any]:
+        return masked_step(neuron, params, now, x[0], x[1], dt=dt, config=config)
+
+    return F.unroll(step, state, (inputs, mask), record=record, segment=segment)

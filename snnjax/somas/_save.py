@@ -1,0 +1,171 @@
+"""Saving networks, and what a training run needs to go on, in one safetensors file each.
+
+The header describes the layers (`_encode`); the arrays are stored under their paths, `layers.0.weight`. Nothing in a
+file is executed or imported. What is in it is checked as if it had just been typed in: shapes, dtypes and domains.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _files as files
+from .._errors import DTypeError, FormatError, NumericsError, ParameterError, ShapeError
+from ..functional._check import check_params
+from . import _encode as layers
+from ._extra import pack, unpack
+from ._soma import Soma
+
+KIND, VERSION = "network", 1
+
+
+def save(path: Any, module: Any, extra: Any = None) -> None:
+    """Save a network, so that `load` gives it back bit by bit.
+
+    Args:
+        path: where to, by convention `*.safetensors`. A file that is there is replaced only once the new one is whole.
+        module: a soma, a `Sequential`, or a layer of Equinox.
+        extra: any pytree of arrays, keys and numbers that belongs to it: optimizer state, step, key. `load_extra` reads it.
+
+    Raises:
+        ConfigError: the network has a layer or a function of your own, which a file cannot hold.
+        NumericsError: one of its arrays is not finite.
+        DTypeError: `extra` holds something that is no array, key or number.
+
+    >>> import pathlib, tempfile
+    >>> from snnjax import somas
+    >>> soma = somas.LIFSomaConfig(shape=(2,), tau_mem=10e-3).build()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "soma.safetensors"
+    ...     somas.save(path, soma)
+    ...     bool(somas.load(path) == soma)
+    True
+    """
+    arrays, numbers = {}, {}
+    for name, leaf in _parameters(module).items():
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
+            numbers[name] = leaf
+            continue
+        arrays[name] = np.asarray(leaf)
+        if not np.isfinite(arrays[name].astype(np.float64)).all():
+            raise NumericsError(
+                f"`{name}` is not finite, so the network is not saved. Save an earlier state, or the arrays alone as `extra`.",
+                where="save",
+                field=name,
+                allowed="finite",
+            )
+    described, extra_arrays = pack(extra)
+    header = {"module": layers.encode(module), "numbers": numbers, "extra": described}
+    files.write(path, KIND, VERSION, header, {**arrays, **extra_arrays})
+
+
+def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
+    """The network that `save` wrote.
+
+    Args:
+        path: of the file.
+        max_bytes: the largest file that is read.
+
+    Raises:
+        FormatError: the file is truncated, damaged, of another kind or a newer version, or its parts do not fit.
+        ParameterError: a parameter in it is outside its domain.
+        DTypeError: it holds float64 while JAX is in 32-bit mode.
+    """
+    header, arrays = _read(path, max_bytes)
+    template = layers.decode(header["module"])
+    own = {name: array for name, array in arrays.items() if not name.startswith("extra.")}
+    numbers = header["numbers"]
+    if not isinstance(numbers, dict) or not all(type(number) in (int, float) for number in numbers.values()):
+        _refuse(path, "has other numbers than numbers")
+    wanted = _parameters(template)
+    if set(wanted) != {*own, *numbers}:
+        odd = sorted(set(wanted) ^ {*own, *numbers})
+        _refuse(path, f"does not have the arrays that its network needs; they differ in {', '.join(odd)[:200]}")
+    values = [numbers[name] if name in numbers else _checked(path, name, own[name], like) for name, like in wanted.items()]
+    module = _with_parameters(template, values)
+    _check_somas(path, module)
+    return module
+
+
+def load_extra(path: Any, like: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
+    """The `extra` of a file, in the structure of `like`.
+
+    Args:
+        path: of the file.
+        like: a pytree of the same structure, shapes and dtypes, such as a fresh optimizer state; its values do not matter.
+        max_bytes: the largest file that is read.
+
+    Raises:
+        FormatError: as of `load`, or the file has something else as `extra`.
+    """
+    header, arrays = _read(path, max_bytes)
+    return unpack(header["extra"], arrays, like, str(path))
+
+
+def _read(path: Any, max_bytes: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    header, arrays = files.read(path, KIND, VERSION, max_bytes=max_bytes)
+    if not isinstance(header, dict) or set(header) != {"module", "numbers", "extra"}:
+        _refuse(path, "has no module, numbers and extra in its header")
+    return header, arrays
+
+
+def _refuse(path: Any, what: str) -> NoReturn:
+    raise FormatError(f"`{path}` {what}.", where="load", field="path", value=str(path), allowed="a network that `somas.save` wrote")
+
+
+def _is_parameter(path: Any, leaf: Any) -> bool:
+    """Whether a leaf is stored by path: every array, and every number of a soma; all else is in the description."""
+    names = [jax.tree_util.keystr((entry,), simple=True) for entry in path]
+    return "config" not in names and (hasattr(leaf, "dtype") or "params" in names)
+
+
+def _parameters(module: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(module)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves if _is_parameter(path, leaf)}
+
+
+def _with_parameters(template: Any, values: list[Any]) -> Any:
+    leaves, tree = jax.tree_util.tree_flatten_with_path(template)
+    rest = iter(values)
+    return jax.tree.unflatten(tree, [next(rest) if _is_parameter(path, leaf) else leaf for path, leaf in leaves])
+
+
+def _checked(path: Any, name: str, array: np.ndarray, like: Any) -> jax.Array:
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        _refuse(path, f"holds {array.dtype.name} in `{name}`; expected floats")
+    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        raise DTypeError(
+            f"`{name}` in `{path}` is {array.dtype.name}, and JAX is in 32-bit mode. "
+            '`jax.config.update("jax_enable_x64", True)` switches float64 on.',
+            where="load",
+            field=name,
+            value=array.dtype.name,
+            allowed="float32",
+        )
+    shape = np.shape(like)
+    if not _of_a_soma(name) and array.shape != shape:
+        _refuse(path, f"holds `{name}` with the shape {array.shape}; its layer has {shape}")
+    if not np.isfinite(array.astype(np.float64)).all():
+        _refuse(path, f"holds NaN or infinity in `{name}`")
+    return jnp.asarray(array)
+
+
+def _of_a_soma(name: str) -> bool:
+    # The parameters of a soma may be numbers or arrays; `_check_somas` knows which shapes fit.
+    return "params" in name.split(".")
+
+
+def _check_somas(path: Any, module: Any) -> None:
+    for soma in jax.tree.leaves(module, is_leaf=lambda node: isinstance(node, Soma)):
+        if isinstance(soma, Soma):
+            try:
+                check_params(soma.params, soma.shape, soma.neuron.ports, (), "load")
+            except ShapeError as error:
+                _refuse(path, f"holds a soma whose parameters do not fit: {error}")
+            except ParameterError as error:
+                raise ParameterError(
+                    f"`{path}`: {error}", where="load", field=error.field, value=error.value, allowed=error.allowed
+                ) from None
