@@ -13,14 +13,18 @@ test-here: .venv/.dev
 	$(BIN)/python -m pytest -n auto
 
 # The newest Python of the machine brings the newest JAX. Libraries in this field break at every release of it.
+# Looked for on the PATH and, since a shim on the PATH need not run, among the interpreters of pyenv.
+NEWEST = $(shell for v in 3.13 3.12; do \
+	for p in python$$v $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$v.*/bin/python; do \
+	"$$p" -c 'import ensurepip, venv' 2>/dev/null && echo "$$p" && exit; done; done)
+
 test-newest:
-	@newest=$$(for v in 3.13 3.12; do command -v python$$v >/dev/null 2>&1 && python$$v -c '' 2>/dev/null && echo python$$v && break; done); \
-	here=$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
-	if [ -z "$$newest" ] || [ "$$newest" = "$$here" ]; then \
-	  echo "test-newest: no Python newer than $$here (3.12 or 3.13) on this machine; the second run of the suite is left out."; \
+	@newest="$(NEWEST)"; version='import sys; print(*sys.version_info[:2])'; \
+	if [ -z "$$newest" ] || [ "$$($$newest -c "$$version")" = "$$($(PYTHON) -c "$$version")" ]; then \
+	  echo "test-newest: no other Python 3.12 or 3.13 on this machine; the second run of the suite is left out."; \
 	else \
 	  echo "test-newest: the suite once more on $$newest."; \
-	  $(MAKE) --no-print-directory .venv-newest/.test NEWEST=$$newest && .venv-newest/bin/python -m pytest -n auto; \
+	  $(MAKE) --no-print-directory .venv-newest/.test && .venv-newest/bin/python -m pytest -n auto; \
 	fi
 
 lint: .venv/.dev

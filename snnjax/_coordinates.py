@@ -188,7 +188,8 @@ def _number(value: Any, name: str, kind: Kind) -> jax.Array:
             allowed="float, or array of floats",
         )
     check_domain(value, name, kind, "unconstrain")
-    return jnp.asarray(value, jnp.promote_types(float_like(value), jnp.float32))
+    half = jnp.finfo(float_like(value)).bits < 32
+    return jnp.asarray(value, jnp.float32 if half else float_like(value))
 
 
 def _as(x: jax.Array, like: Any) -> jax.Array:

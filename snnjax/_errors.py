@@ -103,6 +103,20 @@ def refuses_unknown_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
+def options(choices: _C) -> _C:
+    """Decorate a dataclass so that an unknown field name is answered with the one that was meant."""
+    create = choices.__init__
+    known = list(inspect.signature(choices).parameters)
+
+    @functools.wraps(create)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        _refuse_unknown(kwargs, known, "an option", choices.__name__)
+        create(self, *args, **kwargs)
+
+    choices.__init__ = init
+    return choices
+
+
 def parameters(record: _C) -> _C:
     """Decorate a NamedTuple class so that an unknown field name is answered with the one that was meant."""
     fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]

@@ -88,6 +88,8 @@ def minimize(
         return loss(natural(trained))
 
     losses = jnp.zeros(steps, _check_loss(jax.eval_shape(value, trained)))
+    if steps == 0:
+        return FitResult(natural(trained), np.asarray(losses))
     run = _Run(jnp.int32(0), trained, trained, optimizer.init(trained), losses, jnp.bool_(True))
     run = _follow(run, value, optax.with_extra_args_support(optimizer), steps, progress)
     losses = np.asarray(run.losses)
@@ -112,9 +114,11 @@ def _follow(run: _Run, value: Callable[[Any], Any], optimizer: Any, steps: int, 
 
     def step(run: _Run) -> _Run:
         loss, gradient = jax.value_and_grad(value)(run.trained)
-        # The last three are for optimizers that search along a line, such as `optax.lbfgs`; others ignore them.
-        updates, state = optimizer.update(gradient, run.optimizer, run.trained, value=loss, grad=gradient, value_fn=value)
-        trained = optax.apply_updates(run.trained, updates)
+        # Optax is not written for JAX's strict promotion, which a user may have switched on. The last three arguments
+        # are for optimizers that search along a line, such as `optax.lbfgs`; others ignore them.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, state = optimizer.update(gradient, run.optimizer, run.trained, value=loss, grad=gradient, value_fn=value)
+            trained = optax.apply_updates(run.trained, updates)
         # The gradient and not the loss alone: a NaN in the data can leave the loss finite and only the gradient NaN.
         fine = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((loss, gradient, trained))]).all()
         known = jax.tree.map(lambda now, last: jnp.where(fine, now, last), run.trained, run.known)
@@ -124,7 +128,7 @@ def _follow(run: _Run, value: Callable[[Any], Any], optimizer: Any, steps: int, 
     def until(stop: Any, run: _Run) -> _Run:
         return jax.lax.while_loop(lambda run: (run.step < stop) & run.fine, step, run)
 
-    if not progress or steps == 0:
+    if not progress:
         return until(steps, run)
     bar, stretch = ProgressBar(steps), steps // 50 or 1
     for stop in [*range(stretch, steps, stretch), steps]:
@@ -200,11 +204,13 @@ def _units(tree: Any, mask: Any) -> Any:
 
 
 def _adam(units: Any, steps: int) -> optax.GradientTransformation:
-    def to_units(updates: Any, params: Any) -> Any:
+    def scale(updates: Any, params: Any) -> Any:
         del params
         return jax.tree.map(lambda update, unit: update * unit, updates, units)
 
-    return optax.chain(optax.adam(optax.cosine_decay_schedule(0.05, max(steps, 1))), optax.stateless(to_units))
+    # Optax's own eps of 1e-8 is more than the gradient of a squared error in volts; Adam would stop far from the minimum.
+    adam = optax.adam(optax.cosine_decay_schedule(0.05, max(steps, 1)), eps=1e-20)
+    return optax.chain(optax.stateless(scale), adam, optax.stateless(scale))
 
 
 def _is_floating(value: Any) -> bool:
@@ -231,7 +237,7 @@ def _steps(steps: Any) -> int:
 
 def _check_loss(loss: Any) -> Any:
     """The dtype of the loss, which must be one real number."""
-    if not jnp.issubdtype(getattr(loss, "dtype", None), jnp.floating):
+    if not jnp.issubdtype(getattr(loss, "dtype", bool), jnp.floating):
         raise _wrong_kind("loss", getattr(loss, "dtype", loss), "a function with one floating number as its value")
     if loss.shape != ():
         raise ShapeError(

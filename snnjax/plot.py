@@ -41,8 +41,10 @@ def raster(spikes: Any, *, dt: float, ax: Axes | None = None) -> Axes:
     spikes = _columns(spikes, "spikes")
     time, unit = _time(len(spikes), dt)
     steps, neurons = np.nonzero(spikes > 0)
-    # A tick as high as its row: a dot is either invisible among 10 neurons or a blot among 1000.
-    ax.vlines(time[steps], neurons - 0.45, neurons + 0.45, color="black", linewidth=1.2)
+    # As high as a row, but never too small to be seen nor a line across the picture.
+    points = ax.bbox.height * 72.0 / ax.figure.dpi
+    size = float(np.clip(0.8 * points / max(spikes.shape[1], 1), 2.0, 24.0))
+    ax.plot(time[steps], neurons, "|", color="black", markersize=size, markeredgewidth=1.0)
     ax.set(xlim=_limits(time), ylim=(-0.5, max(spikes.shape[1], 1) - 0.5), xlabel=f"time ({unit})", ylabel="neuron")
     return ax
 
@@ -123,11 +125,13 @@ def fi_curve(currents: Any, rates: Any, ax: Axes | None = None) -> Axes:
 
 
 def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError("`snnjax.plot` needs Matplotlib: `pip install snnjax[plot]`.") from error
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
+    return plt.subplots(layout="constrained")[1]
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:

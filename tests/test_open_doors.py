@@ -70,6 +70,13 @@ def test_a_population_may_be_empty_or_one(neuron: F.Neuron, n: int) -> None:
     assert outputs.shape == (8, n) and F.core(state).v.shape == (n,)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_recurrent_weights_may_be_of_none_or_one(n: int) -> None:
+    neuron = F.recurrent(F.lif)
+    _, spikes = F.simulate(neuron, neuron.default(weight=np.zeros((n, n))), jnp.full((8, n), 50.0), dt=DT)
+    assert spikes.shape == (8, n) and spikes.sum() == 8 * n
+
+
 def test_a_population_without_axes_is_one_neuron() -> None:
     inputs = jnp.asarray(raster(60, 1), jnp.float32) * 5.0
     state, (spikes, v) = strong()(inputs[:, 0])
@@ -154,6 +161,14 @@ def test_integers_are_numbers_for_parameters() -> None:
     reference = strong(F.LIFParams(tau_mem=1.0, v_th=2.0, v_reset=-1.0))(inputs)
     assert equal(strong(F.LIFParams(tau_mem=1, v_th=2, v_reset=-1))(inputs), reference)
     assert equal(strong(F.LIFParams(tau_mem=1, v_th=np.full(4, 2), v_reset=jnp.int32(-1)))(inputs), reference)
+
+
+def test_a_parameter_may_be_one_value_or_one_each_or_one_per_member_of_the_batch() -> None:
+    inputs = jnp.asarray(np.random.default_rng(1).random((60, 2, 4)), jnp.float32)
+    reference = strong(F.LIFParams(v_th=0.5))(inputs)
+    assert reference[1][0].sum() > 10
+    for shape in ((), (1,), (4,), (2, 4)):
+        assert equal(strong(F.LIFParams(v_th=np.full(shape, 0.5)))(inputs), reference)
 
 
 @pytest.mark.parametrize("name, bad", [("tau_mem", -1.0), ("v_th", -5.0), ("bias", np.nan), ("v_reset", 3.0)])

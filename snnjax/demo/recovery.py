@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import snnjax.functional as F
 from snnjax import fit
@@ -21,6 +22,7 @@ DT = 1e-3
 TRUE = F.LIFParams(tau_mem=18e-3, tau_syn=6e-3, v_th=0.8)
 START = F.LIFParams(tau_mem=40e-3, tau_syn=2e-3, v_th=2.0)
 FITTED = ("tau_mem", "tau_syn", "v_th")
+SUBSTEPS = 50
 
 
 class Recording(NamedTuple):
@@ -31,7 +33,13 @@ class Recording(NamedTuple):
     spike_times: np.ndarray
 
 
-def record(params: F.LIFParams, inputs: np.ndarray, dt: float, substeps: int = 50) -> Recording:
+def example(seed: int) -> Recording:
+    """Half a second of the true neuron under Poisson kicks."""
+    kicks = 0.7 * np.random.default_rng(seed).poisson(0.25, 500)
+    return record(TRUE, kicks)
+
+
+def record(params: F.LIFParams, inputs: np.ndarray, dt: float = DT, substeps: int = SUBSTEPS) -> Recording:
     """The recording: the equations of `lif` in NumPy, by the classical Runge-Kutta method at `dt / substeps`."""
 
     def slope(y: np.ndarray) -> np.ndarray:
@@ -54,7 +62,7 @@ def record(params: F.LIFParams, inputs: np.ndarray, dt: float, substeps: int = 5
     return Recording(np.asarray(inputs), np.array(voltage), np.array(times))
 
 
-def one_step_loss(recording: Recording, dt: float) -> Callable[[F.LIFParams], Any]:
+def one_step_loss(recording: Recording, dt: float = DT) -> Callable[[F.LIFParams], Any]:
     """Mean squared error of every step's voltage, each predicted from the recorded one before it."""
     steps = len(recording.v)
     spiked = np.minimum((recording.spike_times / dt).astype(int), steps - 1)
@@ -75,3 +83,23 @@ def one_step_loss(recording: Recording, dt: float) -> Callable[[F.LIFParams], An
         return jnp.mean((predicted - jnp.where(has_spike, params.v_th, v)) ** 2)
 
     return loss
+
+
+def recover(recording: Recording, start: F.LIFParams = START) -> fit.FitResult:
+    """The parameters that predict the recording best."""
+    return fit.minimize(one_step_loss(recording), start, optimizer=optax.lbfgs(), steps=40, trainable=FITTED)
+
+
+def run_free(params: F.LIFParams, recording: Recording) -> np.ndarray:
+    """Spike times of the model by itself, given the inputs alone, at the step of the recording."""
+    inputs = np.zeros(len(recording.inputs) * SUBSTEPS)
+    inputs[::SUBSTEPS] = recording.inputs
+    _, spikes = F.simulate(F.lif, params, inputs, dt=DT / SUBSTEPS)
+    return (np.flatnonzero(spikes) + 1) * DT / SUBSTEPS
+
+
+def coincident(times: np.ndarray, others: np.ndarray, window: float = 1e-3) -> int:
+    """How many of `times` lie within `window` of one of the others."""
+    if others.size == 0:
+        return 0
+    return int((np.abs(times[:, None] - others).min(axis=1) <= window).sum())

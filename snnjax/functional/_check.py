@@ -15,10 +15,8 @@ import numpy as np
 
 from .._errors import DTypeError, ParameterError, ShapeError
 from .._kinds import Kind, kinds_of
-from ._concrete import check_domain, check_real, concrete, describe, refuse_where
+from ._concrete import Shape, check_domain, check_real, concrete, describe, refuse_where
 from ._neuron import Neuron, is_array
-
-Shape = tuple[int, ...]
 
 # Quotients of float32 numbers are this far from those of the decimals that were written.
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
@@ -118,22 +116,8 @@ def _check_inputs_are_numbers(inputs: Any, where: str, field: str = "inputs") ->
     )
 
 
-def _inputs_error(shape: Shape, text: str, allowed: str, where: str) -> ShapeError:
+def _inputs_error(shape: tuple[Any, ...], text: str, allowed: str, where: str) -> ShapeError:
     return ShapeError(text, where=where, field="inputs", value=shape, allowed=f"({allowed})")
-
-
-def as_shape(shape: Any, where: str) -> Shape:
-    """`shape` as a tuple: an integer is a population without batch axes."""
-    axes = shape if isinstance(shape, tuple | list) else (shape,)
-    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in axes):
-        raise ShapeError(
-            f"`shape` must be an integer or a tuple of integers, none of them negative; got {describe(shape)}.",
-            where=where,
-            field="shape",
-            value=shape,
-            allowed="N or (..., N)",
-        )
-    return tuple(map(int, axes))
 
 
 def check_shape(population: Shape, expected: Shape, source: str, inputs: Shape, where: str) -> None:

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, ParameterError
+from .._errors import DTypeError, ParameterError, ShapeError
 from .._kinds import DOMAINS, Kind
+
+Shape = tuple[int, ...]
 
 _ARRAYS = (jax.Array, np.ndarray, np.generic)
 _NUMBERS = "a real number or an array of real numbers"
@@ -40,6 +42,20 @@ def describe(value: Any) -> str:
         return f"the function `{getattr(value, '__name__', type(value).__name__)}`"
     text = repr(value)
     return f"the {type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+def as_shape(shape: Any, where: str) -> Shape:
+    """`shape` as a tuple: an integer is a population without batch axes."""
+    axes = shape if isinstance(shape, tuple | list) else (shape,)
+    if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in axes):
+        raise ShapeError(
+            f"`shape` must be an integer or a tuple of integers, none of them negative; got {describe(shape)}.",
+            where=where,
+            field="shape",
+            value=shape,
+            allowed="N or (..., N)",
+        )
+    return tuple(map(int, axes))
 
 
 def check_real(value: Any, field: str, where: str, wanted: str = _NUMBERS) -> None:

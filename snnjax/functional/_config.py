@@ -9,12 +9,14 @@ from collections.abc import Callable
 import jax
 from jax.tree_util import Partial
 
+from .._errors import options
 from ._integrators import Integrator, exact
 from ._reset import Reset, reset_to_value
 from ._surrogate import Surrogate, superspike
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=("spike",), meta_fields=("reset", "integrator"))
+@options
 @dataclasses.dataclass(frozen=True)
 class SpikingConfig:
     """How a neuron spikes, resets and is integrated.

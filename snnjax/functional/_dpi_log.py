@@ -64,7 +64,7 @@ def paper(params: DynapseParams, state: DynapseState, inputs: Any, dt: Any, conf
 def _fire(params: DynapseParams, state: DynapseState, carry: Any, dt: Any, unit: Any, config: Any) -> tuple[DynapseState, jax.Array]:
     u, synapses, ahp = carry
     Io = params.process.Io
-    spikes = config.spike(u - jnp.log(params.bias.Ispkthr / Io), 1.0)
+    spikes = config.spike(u - jnp.log(floored(params.bias.Ispkthr / Io)), 1.0)
     spikes = jnp.where(state.steps_left > 0, 0.0, spikes)
     u = jnp.where(spikes > 0, 0.0, u)
     iahp = ahp.i + _jump_of_adaptation(params, unit) * spikes

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import DTypeError, ShapeError
+from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents
 
@@ -191,31 +192,44 @@ def population(params: Any, shape: int | tuple[int, ...], dtype: Any) -> tuple[t
         ShapeError: `params` do not broadcast into `shape`.
         DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode.
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    needed = jnp.broadcast_shapes(*(np.shape(leaf) for leaf in jax.tree.leaves(params)))
-    if shape == ():
-        shape = needed
-    elif jnp.broadcast_shapes(shape, needed) != shape:
-        raise ShapeError(
-            f"`shape` {shape} does not hold the parameters, which have shape {needed}. "
-            f"Give one value for all neurons, or arrays of shape {shape[-1:]}.",
-            where="init",
-            field="shape",
-            value=shape,
-            allowed=f"a shape that {needed} broadcasts into",
-        )
+    shape = holding(shape, *jax.tree.leaves(params))
     if dtype is None:
         return shape, at_least_float32(float_dtype(params))
-    if not jnp.issubdtype(dtype, jnp.floating) or jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
+    try:
+        asked = jnp.dtype(dtype)
+    except TypeError:
+        asked = None
+    if asked is None or not jnp.issubdtype(asked, jnp.floating) or jax.dtypes.canonicalize_dtype(asked) != asked:
         raise DTypeError(
-            f"`dtype` must be a floating dtype that JAX has switched on; got {jnp.dtype(dtype).name}. For float64 call "
+            f"`dtype` must be a floating dtype that JAX has switched on; got {dtype if asked is None else asked.name}. For float64 call "
             '`jax.config.update("jax_enable_x64", True)` first.',
             where="init",
             field="dtype",
             value=dtype,
             allowed="float32, bfloat16, float16; float64 under x64",
         )
-    return shape, jnp.dtype(dtype)
+    return shape, asked
+
+
+def holding(shape: int | tuple[int, ...], *values: Any) -> tuple[int, ...]:
+    """`shape`, if it holds `values`; where it is `()`, the shape that they need."""
+    shape = as_shape(shape, "init")
+    shapes = [np.shape(value) for value in values]
+    try:
+        needed = np.broadcast_shapes(*shapes)
+        fits = shape == () or np.broadcast_shapes(shape, needed) == shape
+    except ValueError:
+        needed, fits = max(shapes, key=len), False
+    if not fits:
+        raise ShapeError(
+            f"`shape` {shape} does not hold the parameters, which have shapes {sorted(set(shapes) - {()})}. "
+            f"Give one value for all neurons, or arrays of shape {shape[-1:]}.",
+            where="init",
+            field="shape",
+            value=shape,
+            allowed=f"a shape that {needed} broadcasts into",
+        )
+    return shape or needed
 
 
 def filled(value: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from .._errors import parameters
 from .._kinds import Weight
+from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
@@ -89,8 +90,7 @@ def recurrent(neuron: Neuron) -> Neuron:
         return RecurrentParams(**{"neuron": neuron.default(), "weight": 0.0, **fields})
 
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RecurrentState:
-        shape = (shape,) if isinstance(shape, int) else shape
-        state = neuron.init(params.neuron, shape or jnp.shape(params.weight)[-1:], dtype)
+        state = neuron.init(params.neuron, as_shape(shape, "init") or jnp.shape(params.weight)[-1:], dtype)
         return RecurrentState(state, jnp.zeros_like(core(state).v))
 
     return wrapped(f"recurrent({neuron.name})", default, init, _phases(inner, neuron.ports), neuron.ports)

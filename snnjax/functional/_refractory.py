@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .._errors import parameters
+from .._errors import DTypeError, parameters
 from .._kinds import Duration
+from ._concrete import describe
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._lif import lif
-from ._neuron import Neuron, Phases, advance, core, phases_of, with_core, wrapped
+from ._neuron import Neuron, Phases, advance, core, holding, phases_of, with_core, wrapped
 
 
 @parameters
@@ -153,7 +153,7 @@ def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
         A Neuron with `RefractoryParams(neuron, t_ref)` and `RefractoryState(neuron, steps_left)`.
 
     Raises:
-        DTypeError: `neuron` does not spike or has no phases.
+        DTypeError: `neuron` does not spike or has no phases, or `rule` is none.
 
     >>> from snnjax import functional as F
     >>> strict = F.refractory(F.leaky, F.clamp_to_reset)
@@ -163,17 +163,24 @@ def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
     (1.0, 3)
     """
     inner = phases_of(neuron, "refractory")
+    _check_rule(rule)
 
     def default(**fields: Any) -> RefractoryParams:
         return RefractoryParams(**{"neuron": neuron.default(), **fields})
 
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RefractoryState:
-        shape = (shape,) if isinstance(shape, int) else shape
-        state = neuron.init(params.neuron, jnp.broadcast_shapes(shape, np.shape(params.t_ref)), dtype)
+        state = neuron.init(params.neuron, holding(shape, params.t_ref), dtype)
         return RefractoryState(state, jnp.zeros(core(state).v.shape, jnp.int32))
 
     suffix = "" if rule is hold else f", {rule.name}"
     return wrapped(f"refractory({neuron.name}{suffix})", default, init, _phases(inner, rule), neuron.ports)
+
+
+def _check_rule(rule: Any) -> None:
+    if not isinstance(rule, Rule):
+        allowed = "`F.hold`, `F.gate_input` or `F.clamp_to_reset`"
+        text = f"`rule` must be {allowed}; got {describe(rule)}."
+        raise DTypeError(text, where="refractory", field="rule", value=rule, allowed=allowed)
 
 
 _lif_refractory = refractory(lif)

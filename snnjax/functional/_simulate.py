@@ -13,6 +13,7 @@ import numpy as np
 from .._errors import refuses_unknown_keywords
 from . import _check as check
 from . import _check_choices as choices
+from ._concrete import as_shape
 from ._integrators import exact
 from ._neuron import Neuron, at_least_float32, float_dtype, is_float_array
 from ._unroll import unroll
@@ -49,12 +50,12 @@ def simulate(
             NamedTuple of such arrays too, as `F.dynapse_dpi` takes `F.Gates`.
         dt: length of a step, s; a number or a traced scalar.
         shape: the population's shape, where it should be checked against `inputs`; else `inputs` set it.
-        state: the state to start from; by default the model at rest. Its dtypes are kept.
+        state: the state to start from; by default the model at rest. Its dtype is kept; plain numbers in it stand for all neurons.
         config: `SpikingConfig`; by default SuperSpike, reset to value, exact integration.
         record: `record(state, output)`, what to keep of every step, given the state after it; by default the output.
         segment: see `unroll`.
         backend: "auto" or "scan".
-        checked: look for NaN and infinity in every step.
+        checked: look for NaN and infinity in the state after every step.
 
     Returns:
         The last state, and what was recorded, `(T, ...)`. With `T = 0` the state is the first one.
@@ -63,6 +64,7 @@ def simulate(
         ParameterError: a number is outside its domain, or `dt` too long for it.
         ShapeError: `inputs`, `state` or a parameter does not fit.
         DTypeError: an argument is not a number, an array, or the model's own Params and State.
+        ConfigError: there is no such backend or keyword, or `dt` is missing.
         NumericsError: with `checked=True`, a state became NaN or infinite. Under `jit` JAX reports it, with this text
             inside its own error.
 
@@ -94,7 +96,7 @@ def _check(neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, config
     check.check_dt(dt, "simulate")
     population = check.population_of(neuron, inputs, "simulate")
     if shape is not None:
-        check.check_shape(population, check.as_shape(shape, "simulate"), "`shape`", np.shape(inputs), "simulate")
+        check.check_shape(population, as_shape(shape, "simulate"), "`shape`", np.shape(inputs), "simulate")
     check.check_params(params, population, neuron.ports, np.shape(inputs), "simulate")
     check.check_steps(params, dt, getattr(config, "integrator", exact).explicit, "simulate")
     return population

@@ -20,6 +20,7 @@ import numpy as np
 
 from .._errors import ParameterError, parameters
 from .._kinds import SynapseTimeConstant
+from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
@@ -66,7 +67,7 @@ def _phases(inner: Phases, n: int) -> Phases:
     return Phases(receive, integrate, fire, reset)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None, typed=True)  # typed: 2.0 is not 2
 def synapses(neuron: Neuron, n: int) -> Neuron:
     """`neuron` with `n` synapses per neuron; the same arguments give the same object.
 
@@ -104,9 +105,8 @@ def synapses(neuron: Neuron, n: int) -> Neuron:
         return SynapsesParams(**{"neuron": neuron.default(), "tau_syn": 5e-3 * 2.0 ** np.arange(n), **fields})
 
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> SynapsesState:
-        shape = (shape,) if isinstance(shape, int) else shape
         per_neuron = jnp.shape(params.tau_syn)[1:]
-        state = neuron.init(params.neuron, shape or per_neuron or (1,), dtype)
+        state = neuron.init(params.neuron, as_shape(shape, "init") or per_neuron or (1,), dtype)
         v = core(state).v
         return SynapsesState(state, jnp.zeros((*v.shape[:-1], n, v.shape[-1]), v.dtype))
 

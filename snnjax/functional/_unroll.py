@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from .._errors import ParameterError, ShapeError, refuses_unknown_keywords
+from .._errors import ShapeError, refuses_unknown_keywords
+from ._check_choices import check_segment
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -54,14 +55,7 @@ def unroll(
     (6.0, [0.0, 0.0, 1.0, 3.0])
     """
     length = _length(inputs)
-    if segment is not None and (isinstance(segment, bool) or not isinstance(segment, int) or segment < 1):
-        raise ParameterError(
-            f"`segment` must be a positive number of steps or None; got {segment!r}.",
-            where="unroll",
-            field="segment",
-            value=segment,
-            allowed="1, 2, ...",
-        )
+    check_segment(segment, "unroll")
 
     def recorded(now: Any, x: Any) -> tuple[Any, Any]:
         now, y = step(now, x)

@@ -11,6 +11,8 @@ from ._losses import cross_entropy, latency_loss, membrane_cross_entropy, rate_l
 from ._named import (
     AdaptiveLeakySoma,
     AdaptiveLeakySomaConfig,
+    DynapseSoma,
+    DynapseSomaConfig,
     LeakyIntegratorSoma,
     LeakyIntegratorSomaConfig,
     LeakySoma,
@@ -35,6 +37,8 @@ __all__ = [
     "AdaptiveLeakySomaConfig",
     "Constant",
     "Dynamic",
+    "DynapseSoma",
+    "DynapseSomaConfig",
     "Initialiser",
     "LIFRefracSoma",
     "LIFRefracSomaConfig",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -24,16 +24,19 @@ _SURROGATES: Mapping[str, Callable[..., Any]] = MappingProxyType(
 _CALLERS = {make().func: name for name, make in _SURROGATES.items()}
 _NUMBERS = ("slope", "unit", "height")
 
-_NAMED: Mapping[str, Any] = MappingProxyType(
-    {
-        "reset_to_value": F.reset_to_value,
-        "reset_by_subtraction": F.reset_by_subtraction,
-        "attached(reset_to_value)": F.attached(F.reset_to_value),
-        "attached(reset_by_subtraction)": F.attached(F.reset_by_subtraction),
-        "exact": F.exact,
-        "exponential_euler": F.exponential_euler,
-        "euler": F.euler,
-    }
+_RESETS = {
+    "reset_to_value": F.reset_to_value,
+    "reset_by_subtraction": F.reset_by_subtraction,
+    "attached(reset_to_value)": F.attached(F.reset_to_value),
+    "attached(reset_by_subtraction)": F.attached(F.reset_by_subtraction),
+}
+_INTEGRATORS = {made.name: made for made in (F.exact, F.exponential_euler, F.euler)}
+_INHIBITIONS = {made.name: made for made in (F.DPIConfig().gaba, F.DPIConfig().shunt)}
+_DYNAMICS = {made.__name__: made for made in (F.DPIConfig().dynamics, F.DPIConfig.dynapsim().dynamics)}
+
+#: What a file can name, for each choice.
+_NAMED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"reset": _RESETS, "integrator": _INTEGRATORS, "gaba": _INHIBITIONS, "shunt": _INHIBITIONS, "dynamics": _DYNAMICS}
 )
 
 
@@ -51,7 +54,7 @@ def choices_of(neuron: F.Neuron) -> dict[str, Any]:
 def check_choice(name: str, value: Any, default: Any, where: str) -> None:
     """`value` is of the kind of the default: a function, an integrator, a switch."""
     right = callable(value) if callable(default) else isinstance(value, type(default))
-    if not right or isinstance(value, type):
+    if not right or isinstance(value, type | bool):
         raise ConfigError(
             f"`{name}` of `{where}` must be a value such as `{describe_choice(default)}` of `snnjax.functional`; got {value!r:.80}.",
             where=where,
@@ -80,7 +83,7 @@ def describe_choice(value: Any) -> str:
         numbers = dict(zip(_NUMBERS, value.args, strict=False))
         shown = [f"{key}={number}" for key, number in numbers.items() if not (number is None or (key == "height" and _is_one(number)))]
         return f"{name}({', '.join(shown)})" if name else f"{getattr(value.func, '__name__', 'surrogate')}(...)"
-    name = next((name for name, known in _NAMED.items() if known is value), None)
+    name = next((name for table in _NAMED.values() for name, known in table.items() if known is value), None)
     return name or str(getattr(value, "__name__", value))
 
 
@@ -96,11 +99,14 @@ def encode_choice(name: str, value: Any, encode_number: Callable[[Any], Any], wh
     """
     if isinstance(value, Partial) and value.func in _CALLERS and not value.keywords:
         return {"name": _CALLERS[value.func], **{key: encode_number(n) for key, n in zip(_NUMBERS, value.args, strict=False)}}
-    known = next((key for key, known in _NAMED.items() if known is value), None)
+    if type(value) is int:
+        return value
+    table = _NAMED.get(name, {})
+    known = next((key for key, known in table.items() if known is value), None)
     if known is None:
         raise ConfigError(
             f"`{name}` of `{where}` is a function of your own, which a file cannot hold: loading would have to run code. "
-            f"Those with a name are: {', '.join([*_SURROGATES, *_NAMED])}.",
+            f"Those with a name are: {', '.join(table or _SURROGATES)}.",
             where=where,
             field=name,
             value=value,
@@ -125,8 +131,9 @@ def decode_choice(name: str, value: Any, default: Any, decode_number: Callable[[
             return make()
         spike = make(numbers["slope"], numbers["unit"])
         return Partial(spike.func, *spike.args[:2], numbers["height"])
-    kind = {key: known for key, known in _NAMED.items() if isinstance(known, F.Integrator) == isinstance(default, F.Integrator)}
-    return _look_up(value, kind, name, where)
+    if type(default) is int:
+        return value if type(value) is int else _refuse(f"is {value!r:.60}; expected a whole number", name, where)
+    return _look_up(value, _NAMED.get(name, {}), name, where)
 
 
 def _look_up(key: Any, table: Mapping[str, Any], name: str, where: str) -> Any:
@@ -135,5 +142,5 @@ def _look_up(key: Any, table: Mapping[str, Any], name: str, where: str) -> Any:
     return table[key]
 
 
-def _refuse(what: str, name: str, where: str) -> None:
+def _refuse(what: str, name: str, where: str) -> NoReturn:
     raise ConfigError(f"`{name}` of `{where}` {what}", where=where, field=name, allowed="a choice of snnjax.functional")

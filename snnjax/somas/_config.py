@@ -15,7 +15,7 @@ import numpy as np
 
 from .._errors import ConfigError, DTypeError, ParameterError, UnknownKeywordError, did_you_mean
 from ..functional import Neuron
-from ..functional._check import as_shape
+from ..functional._concrete import as_shape
 from . import _config_text as text
 from ._choices import choices_of, same_choice
 from ._config_check import check_config, check_dtype

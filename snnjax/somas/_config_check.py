@@ -36,11 +36,12 @@ def check_config(config: Any) -> None:
         else:
             check_real(value, name, where, "a number, an array of numbers or an initialiser such as `somas.Uniform`")
             _check_shape(value, field, config.shape, where)
+            check_domain(value, name, field.kind, where)
+            if is_filled(value, field):
+                drawn[name] = jax.ShapeDtypeStruct(field.full(config.shape), jnp.float32)
     for name, default in choices_of(config.neuron).items():
         check_choice(name, getattr(config, name), default, where)
-    given = {
-        name: filled(getattr(config, name), field, config.shape) for name, field in fields_of(config.neuron).items() if name not in drawn
-    }
+    given = {name: getattr(config, name) for name in fields_of(config.neuron) if name not in drawn}
 
     def check(drawn: Any) -> None:
         check_params(params_with(config.neuron, {**given, **drawn}), config.shape, config.neuron.ports, (), where)
@@ -49,12 +50,9 @@ def check_config(config: Any) -> None:
     jax.eval_shape(check, drawn)
 
 
-def filled(value: Any, field: Field, shape: tuple[int, ...]) -> Any:
-    """A single number for a matrix as that matrix; anything else as it is."""
-    if field.kind.axes != "pre post" or np.shape(value) != ():
-        return value
-    full = field.full(shape)
-    return jnp.broadcast_to(value, full) if isinstance(value, jax.Array) else np.broadcast_to(value, full)
+def is_filled(value: Any, field: Field) -> bool:
+    """Whether `value` is a single number that stands for a whole matrix."""
+    return field.kind.axes == "pre post" and np.shape(value) == ()
 
 
 def check_dtype(dtype: Any, where: str) -> Any:

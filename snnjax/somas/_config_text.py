@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import _strict_json as strict_json
 from .._errors import ConfigError, FormatError, did_you_mean
+from .._files import strict_json
 from ._choices import choices_of, decode_choice, encode_choice
 from ._fields import fields_of
 from ._initialisers import INITIALISERS, Initialiser

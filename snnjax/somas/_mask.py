@@ -51,7 +51,8 @@ def blank(mask: jax.Array, values: jax.Array) -> jax.Array:
 def masked_step(neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: jax.Array, *, dt: Any, config: Any) -> tuple[Any, Any]:
     """One step of `neuron` where `mask`; elsewhere the old state and an output of 0."""
     # Inputs are blanked as well: a NaN in the padding would come back through the gradient as 0 * NaN.
-    new, output = neuron.step(params, state, blank(mask, jnp.asarray(inputs)), dt=dt, config=config)
+    inputs = jax.tree.map(lambda leaf: blank(mask, jnp.asarray(leaf)), inputs)
+    new, output = neuron.step(params, state, inputs, dt=dt, config=config)
     new = jax.tree.map(lambda after, before: jnp.where(spread(mask, after), after, before), new, state)
     return new, blank(mask, output)
 
@@ -60,12 +61,13 @@ def simulate_masked(
     neuron: F.Neuron, params: Any, inputs: Any, mask: Any, *, dt: Any, shape: Shape, state: Any, config: Any, record: Any, segment: Any
 ) -> tuple[Any, Any]:
     """`F.simulate` with a mask."""
-    inputs = inputs if isinstance(inputs, jax.Array) else np.asarray(inputs)
     # No step at all: every check of the door, and the state to start from.
-    state, _ = F.simulate(neuron, params, inputs[:0], dt=dt, shape=shape, state=state, config=config)
-    batch = inputs.shape[: inputs.ndim - len(shape) - len(neuron.ports)]
+    none = jax.tree.map(lambda leaf: leaf[:0], inputs)
+    state, _ = F.simulate(neuron, params, none, dt=dt, shape=shape, state=state, config=config)
+    whole = np.shape(jax.tree.leaves(inputs)[0])
+    batch = whole[: len(whole) - len(shape) - len(neuron.ports)]
     mask = check_mask(mask, batch, "time and batch axes as of `inputs`", "simulate")
-    return _run(neuron, params, state, jnp.asarray(inputs), mask, dt, config, record, segment)
+    return _run(neuron, params, state, inputs, mask, dt, config, record, segment)
 
 
 @functools.partial(jax.jit, static_argnames=("neuron", "record", "segment"))

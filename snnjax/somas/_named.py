@@ -70,6 +70,16 @@ class LIFRefracSoma(Soma):
     config_class = LIFRefracSomaConfig
 
 
+class DynapseSomaConfig(SomaConfig, neuron=F.dynapse_dpi):
+    """The config of a `DynapseSoma`."""
+
+
+class DynapseSoma(Soma):
+    """The neuron of a Dynap-SE chip, which computes with currents: `F.dynapse_dpi`."""
+
+    config_class = DynapseSomaConfig
+
+
 class LeakyIntegratorSomaConfig(SomaConfig, neuron=F.leaky_integrator):
     """The config of a `LeakyIntegratorSoma`."""
 
@@ -91,6 +101,7 @@ SOMAS: Mapping[str, type[Soma]] = MappingProxyType(
             AdaptiveLeakySoma,
             LIFSoma,
             LIFRefracSoma,
+            DynapseSoma,
             LeakyIntegratorSoma,
         )
     }

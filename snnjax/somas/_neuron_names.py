@@ -24,7 +24,7 @@ def neuron_named(name: str) -> F.Neuron | None:
         return F.MODELS[name]
     wrapped = _WRAPPED.fullmatch(name) if len(name) <= _LONGEST else None
     inner = neuron_named(wrapped[2]) if wrapped else None
-    if wrapped is None or inner is None:
+    if wrapped is None or inner is None or inner.phases is None or not inner.spiking:
         return None
     wrapper, argument = wrapped[1], wrapped[3]
     if wrapper == "refractory" and (argument or "hold") in _RULES:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .._errors import ConfigError, ParameterError
 from ..functional._check import check_params
 from ..functional._concrete import check_domain
-from ._config_check import filled
+from ._config_check import is_filled
 from ._fields import Field, fields_of, params_with
 from ._initialisers import Initialiser
 
@@ -25,7 +25,8 @@ def resolve(config: Any, key: Any, dtype: Any) -> Any:
         if isinstance(value, Initialiser):
             values[name] = _draw(value, field, config, key, dtype)
         else:
-            values[name] = jnp.asarray(filled(value, field, config.shape), dtype)
+            array = jnp.asarray(value, dtype)
+            values[name] = jnp.broadcast_to(array, field.full(config.shape)) if is_filled(value, field) else array
     # A wrapper may have taken the place of an inner parameter, which then rests at its default.
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params_with(config.neuron, values))
     if config._validated:

@@ -15,8 +15,10 @@ import numpy as np
 from .. import _files as files
 from .._errors import DTypeError, FormatError, NumericsError, ParameterError, ShapeError
 from ..functional._check import check_params
+from ..functional._concrete import check_domain
 from . import _encode as layers
 from ._extra import pack, unpack
+from ._fields import fields_of, values_of
 from ._soma import Soma
 
 KIND, VERSION = "network", 1
@@ -78,10 +80,10 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
     template = layers.decode(header["module"])
     own = {name: array for name, array in arrays.items() if not name.startswith("extra.")}
     numbers = header["numbers"]
-    if not isinstance(numbers, dict) or not all(type(number) in (int, float) for number in numbers.values()):
-        _refuse(path, "has other numbers than numbers")
+    if not isinstance(numbers, dict) or not all(_of_a_soma(name) and type(it) in (int, float) for name, it in numbers.items()):
+        _refuse(path, "has other numbers than those of somas")
     wanted = _parameters(template)
-    if set(wanted) != {*own, *numbers}:
+    if sorted(wanted) != sorted([*own, *numbers]):
         odd = sorted(set(wanted) ^ {*own, *numbers})
         _refuse(path, f"does not have the arrays that its network needs; they differ in {', '.join(odd)[:200]}")
     values = [numbers[name] if name in numbers else _checked(path, name, own[name], like) for name, like in wanted.items()]
@@ -163,6 +165,8 @@ def _check_somas(path: Any, module: Any) -> None:
         if isinstance(soma, Soma):
             try:
                 check_params(soma.params, soma.shape, soma.neuron.ports, (), "load")
+                for name, value in values_of(soma.neuron, soma.params).items():
+                    check_domain(value, name, fields_of(soma.neuron)[name].kind, "load")
             except ShapeError as error:
                 _refuse(path, f"holds a soma whose parameters do not fit: {error}")
             except ParameterError as error:

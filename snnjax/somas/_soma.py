@@ -143,13 +143,15 @@ class Soma(Dynamic):
         leaf = jnp.shape(jax.tree.leaves(state)[0])
         batch = leaf[: len(leaf) - len(population)]
         expected = (*batch, *self.shape[: len(self.shape) - 1], *self.neuron.ports, *self.shape[-1:])
-        if np.shape(inputs) != expected:
+        for given in map(np.shape, jax.tree.leaves(inputs)):
+            if given == expected:
+                continue
             raise ShapeError(
-                f"`inputs` of one step must have the shape {expected} of the state; got {np.shape(inputs)}. "
+                f"`inputs` of one step must have the shape {expected} of the state; got {given}. "
                 f"For a sequence use `simulate`; for a batch start from `init(batch_shape)`.",
                 where=type(self).__name__,
                 field="inputs",
-                value=np.shape(inputs),
+                value=given,
                 allowed=str(expected),
             )
         return batch

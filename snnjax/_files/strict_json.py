@@ -19,7 +19,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from ._errors import FormatError
+from .._errors import FormatError
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 64

@@ -27,8 +27,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import _strict_json as strict_json
-from ._errors import DTypeError, FormatError
+from .._errors import DTypeError, FormatError
+from . import strict_json
 
 Path_ = str | os.PathLike[str]
 
