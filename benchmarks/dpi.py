@@ -108,6 +108,7 @@ def gradient_bytes(function: Callable[..., jax.Array], *arguments: Any) -> int:
     """Temporary memory of the gradient of a mean rate with respect to parameters and inputs."""
     gradient = jax.grad(lambda *a: function(*a).mean(), argnums=(0, 1))
     analysis = jax.jit(gradient).lower(*arguments).compile().memory_analysis()
+    assert analysis is not None
     return analysis.temp_size_in_bytes
 
 
@@ -122,7 +123,9 @@ def main() -> None:
     inputs = jax.random.poisson(jax.random.key(0), 0.3, (steps, n)).astype(jnp.float32)
     one = jax.tree.map(lambda leaf: leaf[:1] if jnp.ndim(leaf) else leaf, params)
     zero = jnp.zeros(1)
-    cases = {"by hand": (run_by_hand, exponentials(by_hand(one), (zero, zero, zero + 5e-13, zero, zero), zero))}
+    cases: dict[str, tuple[Callable[..., jax.Array], int]] = {
+        "by hand": (run_by_hand, exponentials(by_hand(one), (zero, zero, zero + 5e-13, zero, zero), zero))
+    }
     for name, config in (("default", F.DPIConfig()), ("substeps=4", F.DPIConfig(substeps=4)), ("dynapsim", F.DPIConfig.dynapsim())):
 
         def step(state: Any, x: Any, config: F.DPIConfig = config) -> Any:
@@ -131,9 +134,9 @@ def main() -> None:
         cases[name] = (run(config), exponentials(step, F.dynapse_dpi_init(one, (1,)), zero))
 
     print(f"{jax.devices()[0].platform}, {steps} steps of {n} neurons, float32, every parameter one per neuron")
-    print(
-        f"{'':<12}{'ns/neuron-step':>15}{'exponentials':>14}{'ns each':>9}{'of by hand':>11}{'gradient B/neuron-step':>24}{'of by hand':>11}"
-    )
+    heads = ("ns/neuron-step", "exponentials", "ns each", "of by hand", "gradient B/neuron-step", "of by hand")
+    widths = (15, 14, 9, 11, 24, 11)
+    print(" " * 12 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
     hand_time = hand_bytes = 0.0
     for name, (function, count) in cases.items():
         each = 1e9 * seconds(function, params, inputs, repeats=options.repeats) / (steps * n)

@@ -4,7 +4,7 @@ Namespaces are loaded when they are first used, so that a script that reads a ne
 
 >>> import snnjax.functional as F
 >>> sorted(F.MODELS)
-['adaptive_leaky', 'leaky', 'leaky_integrator', 'lif', 'lif_refrac']
+['adaptive_leaky', 'dynapse_dpi', 'leaky', 'leaky_integrator', 'lif', 'lif_refrac']
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ._errors import (
 )
 
 if TYPE_CHECKING:
-    from . import fit, functional, interop, plot, somas
+    from . import dynapse, fit, functional, interop, plot, somas
 
 __version__ = "0.1.0"
 
-_NAMESPACES = ("fit", "functional", "interop", "plot", "somas")
+_NAMESPACES = ("dynapse", "fit", "functional", "interop", "plot", "somas")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -53,6 +53,7 @@ __all__ = [
     "ParameterError",
     "ShapeError",
     "SnnjaxError",
+    "dynapse",
     "fit",
     "functional",
     "interop",

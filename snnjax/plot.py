@@ -37,9 +37,9 @@ def raster(spikes: Any, *, dt: float, ax: Axes | None = None) -> Axes:
     >>> plot.raster(np.eye(20), dt=1e-3).get_xlabel()
     'time (ms)'
     """
-    ax = _axes(ax)
     spikes = _columns(spikes, "spikes")
     time, unit = _time(len(spikes), dt)
+    ax = _axes(ax)
     steps, neurons = np.nonzero(spikes > 0)
     # As high as a row, but never too small to be seen nor a line across the picture.
     points = ax.bbox.height * 72.0 / ax.figure.dpi
@@ -73,24 +73,21 @@ def traces(v: Any, *, dt: float, spikes: Any = None, v_th: Any = None, ax: Axes 
     >>> plot.traces(np.zeros((10, 2)), dt=1.0, v_th=1.0).get_ylabel()
     'membrane potential (V)'
     """
-    ax = _axes(ax)
     v = _columns(v, "v")
     time, unit = _time(len(v), dt)
+    thresholds = _numbers([] if v_th is None else v_th, "v_th")
+    if v_th is not None and thresholds.shape not in ((), (1,), v.shape[1:]):
+        raise _misfit("v_th", thresholds.shape, f"() or {v.shape[1:]}")
+    marks = _columns(np.zeros(v.shape) if spikes is None else spikes, "spikes")
+    if marks.shape != v.shape:
+        raise _misfit("spikes", marks.shape, str(v.shape))
+    ax = _axes(ax)
     lines = ax.plot(time, v, linewidth=1.2)
-    if v_th is not None:
-        thresholds = np.asarray(v_th, float)
-        if thresholds.shape not in ((), (1,), (v.shape[1],)):
-            raise _misfit("v_th", thresholds.shape, f"() or ({v.shape[1]},)")
-        for threshold in np.unique(thresholds):
-            ax.axhline(threshold, color="0.4", linestyle="--", linewidth=1.0)
-    if spikes is not None:
-        marks = _columns(spikes, "spikes")
-        if marks.shape != v.shape:
-            raise _misfit("spikes", marks.shape, str(v.shape))
-        top = np.nanmax(v, initial=-np.inf if v.size else 0.0) if v_th is None else np.max(np.asarray(v_th, float))
-        for neuron, line in enumerate(lines):
-            when = time[marks[:, neuron] > 0]
-            ax.plot(when, np.full(when.shape, top), "|", color=line.get_color(), markersize=9, markeredgewidth=1.5)
+    for threshold in np.unique(thresholds):
+        ax.axhline(threshold, color="0.4", linestyle="--", linewidth=1.0)
+    for neuron in np.flatnonzero(marks.any(axis=0)):
+        when, top = time[marks[:, neuron] > 0], np.max(thresholds if thresholds.size else v)
+        ax.plot(when, np.full(when.shape, top), "|", color=lines[neuron].get_color(), markersize=9, markeredgewidth=1.5)
     ax.set(xlim=_limits(time), xlabel=f"time ({unit})", ylabel="membrane potential (V)")
     return ax
 
@@ -115,10 +112,10 @@ def fi_curve(currents: Any, rates: Any, ax: Axes | None = None) -> Axes:
     >>> plot.fi_curve([0.0, 1.0, 2.0], [0.0, 0.0, 30.0]).get_ylabel()
     'firing rate (Hz)'
     """
-    ax = _axes(ax)
     currents, rates = _numbers(currents, "currents"), _columns(rates, "rates")
     if currents.shape != rates.shape[:1]:
         raise _misfit("rates", rates.shape, f"({currents.size}, ...), one row per current")
+    ax = _axes(ax)
     ax.plot(currents, rates, marker="o", markersize=3.0, linewidth=1.2)
     ax.set(xlabel="input current (A)", ylabel="firing rate (Hz)")
     return ax
@@ -156,7 +153,7 @@ def _columns(values: Any, name: str) -> np.ndarray:
             value=array.shape,
             allowed="(T, N) or (T,)",
         )
-    return array.reshape(len(array), -1)
+    return array[:, None] if array.ndim == 1 else array
 
 
 def _misfit(name: str, shape: tuple[int, ...], wanted: str) -> ShapeError:

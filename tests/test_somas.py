@@ -58,14 +58,16 @@ def _convolutional(key):
 
 @each
 def test_a_soma_gives_the_numbers_of_its_neuron(made):
-    config = made.config_class(shape=(5,), integrator=F.exponential_euler)
-    soma, inputs = config.build(), _inputs(50, 2, 5)
+    chip = made is somas.DynapseSoma
+    config = made.config_class(shape=(5,), **({"substeps": 2} if chip else {"integrator": F.exponential_euler}))
+    soma, inputs = config.build(), _inputs(50, 2, 5, scale=200.0 if chip else 3.0)
     state, out = soma.simulate(inputs, dt=DT, record=lambda state, out: (state, out))
     wanted = F.simulate(
         soma.neuron, soma.neuron.default(), inputs, dt=DT, config=config.choices(), record=lambda state, out: (state, out)
     )  # fmt: skip
-    chex.assert_trees_all_close((state, out), wanted, rtol=1e-6, atol=1e-7)
-    assert type(soma) is made and soma.init((2,)) is not None
+    # The same program but for parameters as Python numbers: the last bits alone may differ.
+    chex.assert_trees_all_close((state, out), wanted, rtol=1e-5, atol=0.0 if chip else 1e-6)
+    assert type(soma) is made and out[1].any()
 
 
 @each
@@ -126,6 +128,15 @@ def test_convolutions_and_images_work_in_both_orders():
     chex.assert_trees_all_close(stepped, state, rtol=1e-4, atol=1e-5)
 
 
+def test_the_state_tells_batch_axes_where_the_first_layer_does_not():
+    linear, soma = eqx.nn.Linear(6, 4, key=_key()), somas.LIFSomaConfig(shape=(4,), v_th=0.1).build()
+    net, inputs = somas.Sequential([eqx.nn.Lambda(jnp.ravel), linear, soma]), _inputs(20, 5, 2, 3)
+    state, spikes = net.simulate(inputs, dt=DT, state=net.init((5,)))
+    wanted = somas.Sequential([linear, soma]).simulate(inputs.reshape(20, 5, 6), dt=DT)[1]
+    assert spikes.any() and (spikes == wanted).all()
+    assert net(net.init((5,)), inputs[0], dt=DT)[1].shape == (5, 4)
+
+
 @pytest.mark.parametrize("kind, jitted", [("dense", False), ("recurrent", True), ("convolutional", True)])
 def test_a_recording_in_pieces_gives_the_bits_of_the_whole(kind, jitted):
     net = _convolutional(_key()) if kind == "convolutional" else _network(_key(), recurrent=kind == "recurrent")
@@ -133,7 +144,7 @@ def test_a_recording_in_pieces_gives_the_bits_of_the_whole(kind, jitted):
     run = lambda net, inputs, state: net.simulate(inputs, dt=DT, state=state)  # noqa: E731
     run = eqx.filter_jit(run) if jitted else run
     whole = run(net, inputs, net.init((3,)))
-    for cuts in ([0, 17, 41], [0, 0, 1, 2, 41]):
+    for cuts in ([0, 17, 41], [0, 0, 1, 2, 41])[: 1 + jitted]:
         state, outs = net.init((3,)), []
         for start, stop in zip(cuts, cuts[1:], strict=False):
             state, out = run(net, inputs[start:stop], state)
@@ -212,9 +223,9 @@ def test_a_soma_that_is_built_twice_is_the_same_program(made):
 
 
 def test_a_network_works_under_vmap_over_networks():
-    nets = eqx.filter_vmap(_network)(jax.random.split(_key(), 3))
+    nets = eqx.filter_jit(eqx.filter_vmap(_network))(jax.random.split(_key(), 3))
     inputs = _inputs(20, 2, 10)
-    together = eqx.filter_vmap(lambda net: net.simulate(inputs, dt=DT)[1])(nets)
+    together = eqx.filter_jit(eqx.filter_vmap(lambda net: net.simulate(inputs, dt=DT)[1]))(nets)
     alone = _network(jax.random.split(_key(), 3)[1]).simulate(inputs, dt=DT)[1]
     assert together.shape == (3, 20, 2, 4)
     np.testing.assert_allclose(together[1], alone, rtol=1e-4, atol=1e-5)

@@ -50,7 +50,7 @@ def test_signature_and_help_show_fields_with_units_and_defaults(made):
         assert repr(parameters[name].annotation) == kind.unit
         assert f"{name}: {kind.unit} = {value}" in text
         assert MEANINGS[name] in text
-    assert "integrator=exact" in text
+    assert ("dynamics=paper" if made is somas.DynapseSomaConfig else "integrator=exact") in text
 
 
 def test_no_parameter_name_is_written_in_the_source_of_the_somas():
@@ -187,7 +187,17 @@ def test_a_shape_is_made_of_whole_numbers(shape):
         somas.LeakySomaConfig(shape=shape)
 
 
-@pytest.mark.parametrize("name, value", [("reset", "subtract"), ("integrator", F.reset_to_value), ("spike", 3.0), ("integrator", "exact")])
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("reset", "subtract"),
+        ("integrator", F.reset_to_value),
+        ("spike", 3.0),
+        ("integrator", "exact"),
+        ("spike", F.superspike),
+        ("reset", F.attached),
+    ],
+)
 def test_a_choice_is_a_value_of_functional(name, value):
     with pytest.raises(snnjax.ConfigError, match=f"`{name}` of `LIFSomaConfig` must be a value such as") as caught:
         somas.LIFSomaConfig(shape=(2,), **{name: value})
@@ -349,6 +359,18 @@ def test_arrays_keep_their_dtype_in_text(dtype):
     assert back == config and back.tau_mem.dtype.name == dtype and back.tau_mem.shape == (2, 3)
 
 
+def test_the_choices_of_a_chip_go_through_text():
+    config = somas.DynapseSomaConfig(shape=(2,), substeps=3, dynamics=F.DPIConfig.dynapsim().dynamics, gaba=F.DPIConfig().shunt)
+    assert somas.DynapseSomaConfig.from_json(config.to_json()) == config and config.choices().substeps == 3
+    for change in ({"substeps": 1.5}, {"substeps": "exact"}, {"gaba": "exact"}, {"dynamics": "eval"}):
+        content = config.to_dict()
+        content["choices"].update(change)
+        with pytest.raises(snnjax.ConfigError, match=f"`{next(iter(change))}` of `DynapseSomaConfig` is"):
+            somas.DynapseSomaConfig.from_dict(content)
+    with pytest.raises(snnjax.ParameterError, match="`substeps` must be"):
+        somas.DynapseSomaConfig(shape=(2,), substeps=0)
+
+
 def test_a_surrogate_of_another_height_keeps_it():
     bump = F.superspike().func.__closure__[0].cell_contents
     config = somas.LIFSomaConfig(shape=(2,), spike=F.surrogate(bump, 10.0, 1.0, 0.3))
@@ -447,6 +469,8 @@ def test_params_go_into_a_config_and_come_out():
 
 
 def test_a_config_class_can_be_made_of_any_neuron():
+    with pytest.raises(snnjax.ConfigError, match="`SomaConfig` has no neuron"):
+        somas.SomaConfig(shape=(2,))
     with pytest.raises(snnjax.DTypeError, match="`neuron` must be a Neuron"):
         somas.config_class(F.lif_step, "Wrong")
     assert type(RecurrentConfig(shape=(2,)).build()) is somas.Soma

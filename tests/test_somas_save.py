@@ -69,10 +69,11 @@ def test_a_network_comes_back_bit_by_bit(path):
 
 @pytest.mark.parametrize("made", SOMAS.values(), ids=SOMAS)
 def test_every_named_soma_can_be_saved(made, tmp_path):
-    soma = made.config_class(shape=(2, 3), integrator=F.euler).build()
+    soma = made.config_class(shape=(2, 3), **({} if made is somas.DynapseSoma else {"integrator": F.euler})).build()
     somas.save(tmp_path / "x", soma)
     back = somas.load(tmp_path / "x")
-    assert type(back) is made and bool(eqx.tree_equal(soma, back)) and back.config.integrator is F.euler
+    assert type(back) is made and bool(eqx.tree_equal(soma, back))
+    assert jax.tree.structure(back) == jax.tree.structure(soma)
 
 
 def test_a_saved_network_does_not_retrace(path):
@@ -157,6 +158,7 @@ def _linear(header):
         (lambda h, a: h["module"]["layers"][2].update(neuron="leaky"), "describes a LIFSoma with the neuron 'leaky'"),
         (lambda h, a: h["module"]["layers"][11].update(neuron="eval(lif)"), "describes a Soma with the neuron"),
         (lambda h, a: h["module"]["layers"][11].update(shape=[2**39]), "do not fit|cannot be made"),
+        (lambda h, a: h["module"]["layers"][11].update(shape=[2**20]), "a soma whose parameters do not fit"),
         (lambda h, a: h["module"]["layers"][2]["choices"].update(reset="eval"), "`reset` of `LIFSoma` is 'eval'"),
         (lambda h, a: h.update(numbers={"layers.10.weight": 1.0}), "other numbers than those of somas"),
         (lambda h, a: h.update(numbers={"layers.2.params.v_th": 1.0}), "does not have the arrays that its network needs"),

@@ -202,7 +202,7 @@ def test_numbers_stay_numbers_and_arrays_stay_differentiable():
         ({"cooldown": np.array([1.0, np.nan])}, r"`cooldown` must be >= 0 ms and finite; got nan at index 1 of 2"),
         ({"potential_tau": np.array([1.0, 0.0])}, r"`potential_tau` must be > 0 ms and finite; got 0.0 at index 1 of 2"),
         ({"resistance": 0.0}, r"`resistance` must be > 0 GOhm and finite; got 0.0"),
-        ({"threshold": float("inf")}, r"`threshold` must be finite mV; got inf"),
+        ({"threshold": float("inf")}, r"`threshold` must be finite; got inf"),
     ],
 )
 def test_bad_numbers_are_refused_in_spark_s_names_and_units(arguments: dict[str, Any], message: str):

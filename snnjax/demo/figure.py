@@ -37,7 +37,7 @@ def draw(trained: Trained, digits: Digits, accuracy: float, path: str | Path, im
     figure.get_layout_engine().set(wspace=0.04)
     axes = figure.subplots(1, 4, width_ratios=(0.6, 1.1, 1.0, 1.0))
     _image(axes[0], digits.test_images[image])
-    answer = int(v.max(axis=0).argmax())
+    answer = int(v[-1].argmax())
     _hidden(axes[1], np.asarray(spikes[:, 0]), np.asarray(trained.params["w_out"]).argmax(axis=1), answer)
     _read_out(axes[2], np.asarray(v[:, 0]), int(digits.test_labels[image]))
     _learning(axes[3], trained, accuracy)
@@ -69,7 +69,7 @@ def _hidden(ax: Any, spikes: np.ndarray, favours: np.ndarray, answer: int) -> No
 def _read_out(ax: Any, v: np.ndarray, label: int) -> None:
     """The ten membranes: the answer and the runner-up in colour and by name, the others in grey."""
     plot.traces(v, dt=DT, ax=ax).set_title("read-out: membranes")
-    answer, second = np.argsort(v.max(axis=0))[::-1][:2]
+    answer, second = np.argsort(v[-1])[::-1][:2]
     for digit, line in enumerate(ax.lines):
         shade = {answer: "tab:blue", second: "tab:orange"}.get(digit, "0.75")
         line.set(color=shade, linewidth=2.0 if digit == answer else 1.2, zorder=3 if shade != "0.75" else 1)

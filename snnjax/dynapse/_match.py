@@ -151,7 +151,8 @@ def _working_point(lif: Any, Ispkthr: Any, Igain_mem: Any, process: Process) -> 
     kappa = (process.kappa_n + process.kappa_p) / 2
     rate = kappa * process.Io / (process.C_mem * process.Ut)
     gamma = kappa / (kappa + 1.0)
-    shape = np.broadcast_shapes(*(np.shape(value) for value in (lif.tau_mem, lif.v_th, lif.bias, rate, gamma, Ispkthr or 0.0)))
+    given = (number for number in (Ispkthr, Igain_mem) if number is not None)
+    shape = np.broadcast_shapes(*(np.shape(value) for value in (*lif, rate, gamma, *given)))
     loss = 1.0 / (rate * lif.tau_mem)
     threshold = np.clip((0.6 * loss) ** (1.0 / gamma), 10.0, 200.0) if Ispkthr is None else np.asarray(Ispkthr) / process.Io
     gain = np.maximum(threshold / 40.0, 2.0) if Igain_mem is None else _floored(np.asarray(Igain_mem) / process.Io)
@@ -207,18 +208,15 @@ def _currents(
     per_current = gain * process.Io / (lif.v_th - lif.v_leak)
     Itau_syn = unit * process.C_syn / np.asarray(tau_syn, np.float64)
     charge = -np.expm1(-t_pulse / np.asarray(tau_syn, np.float64))
+    # Adaptation and NMDA keep their defaults: next to nothing, and on the chip. A 0 would become the smallest code, and the
+    # smallest Ipulse_ahp is the longest pulse.
     return BiasCurrents(
         Idc=(x_0 - gain) * process.Io + per_current * lif.bias,
-        If_nmda=0.0,
-        Igain_ahp=0.0,
         Igain_mem=_above_floor(membrane.gain) * process.Io,
         Igain_syn=per_current * Itau_syn / (charge * Iscale),
-        Ipulse_ahp=0.0,
         Ipulse=process.Vth * process.C_pulse / t_pulse,
         Iref=process.Vth * process.C_ref / t_ref,
         Ispkthr=membrane.threshold * process.Io,
-        Itau_ahp=0.0,
         Itau_mem=_above_floor(membrane.leak) * process.Io,
         Itau_syn=Itau_syn,
-        Iw_ahp=0.0,
     )

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from .._errors import ParameterError
 from ._dpi_membrane import Membrane, advance_membrane
 from ._dpi_records import DynapseParams, DynapseState, Gates
 from ._integrators import _mean_decay
@@ -57,7 +58,9 @@ def paper(params: DynapseParams, state: DynapseState, inputs: Any, dt: Any, conf
     if config.substeps == 1:
         carry = substep(carry)
     else:
-        carry, _ = jax.lax.scan(lambda now, _: (substep(now), None), carry, None, length=config.substeps)
+        # Computed again in the backward pass: else a gradient keeps every sub-step.
+        again = jax.checkpoint(substep, prevent_cse=False)
+        carry, _ = jax.lax.scan(lambda now, _: (again(now), None), carry, None, length=config.substeps)
     return _fire(params, state, carry, dt, unit, config)
 
 
@@ -166,8 +169,18 @@ def charge(charge: jax.Array, current: jax.Array, tau: jax.Array) -> jax.Array:
 
 
 def of_gate(value: Any, gate: str | None) -> Any:
-    """The value of one gate, where there is one per gate."""
-    return getattr(value, gate or "ampa") if isinstance(value, Gates) else value
+    """The value of one gate, where there is one per gate; the combined synapse has AMPA's."""
+    if not isinstance(value, Gates):
+        return value
+    gate = gate or "ampa"
+    if getattr(value, gate) is None:
+        raise ParameterError(
+            f"`inputs` reach the gate `{gate}`, for which the parameters have currents only for some gates; got {value}. Give it one.",
+            where="dynapse_dpi_step",
+            field=gate,
+            allowed="a number for every gate that has inputs",
+        )
+    return getattr(value, gate)
 
 
 def floored(current: jax.Array) -> jax.Array:

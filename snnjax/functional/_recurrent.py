@@ -62,7 +62,6 @@ def _phases(inner: Phases, ports: tuple[int, ...]) -> Phases:
     return Phases(receive, integrate, fire, reset)
 
 
-@functools.cache
 def recurrent(neuron: Neuron) -> Neuron:
     """`neuron` with its own spikes fed back one step later; the same argument gives the same object.
 
@@ -85,7 +84,11 @@ def recurrent(neuron: Neuron) -> Neuron:
     [[1, 0, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]]
     """
     inner = phases_of(neuron, "recurrent")
+    return _recurrent(neuron, inner)
 
+
+@functools.cache
+def _recurrent(neuron: Neuron, inner: Phases) -> Neuron:
     def default(**fields: Any) -> RecurrentParams:
         return RecurrentParams(**{"neuron": neuron.default(), "weight": 0.0, **fields})
 

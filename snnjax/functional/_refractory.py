@@ -141,7 +141,6 @@ def _phases(inner: Phases, rule: Rule) -> Phases:
     return Phases(receive, integrate, fire, reset)
 
 
-@functools.cache
 def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
     """`neuron` with an absolute refractory period; the same arguments give the same object.
 
@@ -164,7 +163,11 @@ def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
     """
     inner = phases_of(neuron, "refractory")
     _check_rule(rule)
+    return _refractory(neuron, inner, rule)
 
+
+@functools.cache
+def _refractory(neuron: Neuron, inner: Phases, rule: Rule) -> Neuron:
     def default(**fields: Any) -> RefractoryParams:
         return RefractoryParams(**{"neuron": neuron.default(), **fields})
 

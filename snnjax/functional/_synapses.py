@@ -67,7 +67,6 @@ def _phases(inner: Phases, n: int) -> Phases:
     return Phases(receive, integrate, fire, reset)
 
 
-@functools.lru_cache(maxsize=None, typed=True)  # typed: 2.0 is not 2
 def synapses(neuron: Neuron, n: int) -> Neuron:
     """`neuron` with `n` synapses per neuron; the same arguments give the same object.
 
@@ -100,7 +99,11 @@ def synapses(neuron: Neuron, n: int) -> Neuron:
             value=n,
             allowed="1, 2, ...",
         )
+    return _synapses(neuron, inner, n)
 
+
+@functools.cache
+def _synapses(neuron: Neuron, inner: Phases, n: int) -> Neuron:
     def default(**fields: Any) -> SynapsesParams:
         return SynapsesParams(**{"neuron": neuron.default(), "tau_syn": 5e-3 * 2.0 ** np.arange(n), **fields})
 

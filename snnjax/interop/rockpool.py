@@ -55,12 +55,12 @@ def lif(tau_mem: Any = 20e-3, tau_syn: Any = 20e-3, bias: Any = 0.0, threshold: 
     for name, value in given.items():
         check_real(value, name, "rockpool.lif")
         check_domain(value, name, Kind(name, "", "real" if name == "bias" else "positive"), "rockpool.lif")
-    leak = _times(-np.expm1, tau_mem, dt)
+    leak = _gain(tau_mem, dt)
     if np.ndim(tau_syn) == 2 and np.shape(tau_syn)[1] > 1:
         params = F.LIFParams(tau_mem=tau_mem, v_th=threshold * leak, bias=bias)
         return F.SynapsesParams(params, tau_syn=tau_syn.T)
     tau_syn = tau_syn[:, 0] if np.ndim(tau_syn) == 2 else tau_syn
-    beta = _times(np.exp, tau_syn, dt)
+    beta = _decay(tau_syn, dt)
     return F.LIFParams(tau_mem=tau_mem, tau_syn=tau_syn, v_th=threshold * leak / beta, bias=bias / beta)
 
 
@@ -80,13 +80,13 @@ def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
             value=np.shape(x),
             allowed=f"(..., {n * s})",
         )
-    return jnp.swapaxes(jnp.reshape(x, (*np.shape(x)[:-1], n, s)) * _times(np.exp, tau_syn, dt), -1, -2)
+    return jnp.swapaxes(jnp.reshape(x, (*np.shape(x)[:-1], n, s)) * _decay(tau_syn, dt), -1, -2)
 
 
 def config(max_spikes_per_dt: int = MAX_SPIKES_PER_DT) -> F.SpikingConfig:
     """LIFJax's choices: held synaptic current, several spikes per step, each of which takes a threshold from the membrane.
 
-    The pseudo-derivative is that of `F.superspike`'s neighbour in LIFJax, `1 / v_th` from half a threshold on.
+    The pseudo-derivative is `1 / v_th` from half a threshold on, upwards without end.
     """
     return F.SpikingConfig(spike=_spikes(float(max_spikes_per_dt)), reset=_reset, integrator=F.exponential_euler)
 
@@ -96,11 +96,12 @@ def vmem(v: Any, params: Any, threshold: Any) -> Any:
     return v * (threshold / F.core(params).v_th)
 
 
-def _times(function: Any, tau: Any, dt: float) -> Any:
-    # In float64 and rounded once: what is left of 1 in float32 has three digits less than the threshold.
-    if isinstance(tau, jax.Array) or isinstance(dt, jax.Array):
-        return (jnp.exp if function is np.exp else lambda x: -jnp.expm1(x))(-dt / tau) if function is np.exp else -jnp.expm1(-dt / tau)
-    return function(-np.float64(dt) / np.asarray(tau, np.float64)) * (1.0 if function is np.exp else 1.0)
+def _decay(tau: Any, dt: float) -> Any:
+    return jnp.exp(-dt / tau) if isinstance(tau, jax.Array) else np.exp(-dt / np.asarray(tau, np.float64))
+
+
+def _gain(tau: Any, dt: float) -> Any:
+    return -jnp.expm1(-dt / tau) if isinstance(tau, jax.Array) else -np.expm1(-dt / np.asarray(tau, np.float64))
 
 
 def _reset(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:

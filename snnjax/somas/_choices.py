@@ -16,6 +16,7 @@ from jax.tree_util import Partial
 
 from .. import functional as F
 from .._errors import ConfigError, did_you_mean
+from ..functional._concrete import describe
 
 #: The surrogates that a file can name. Each is called with `slope` and `unit`, but `heaviside`, which has no numbers.
 _SURROGATES: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -54,9 +55,11 @@ def choices_of(neuron: F.Neuron) -> dict[str, Any]:
 def check_choice(name: str, value: Any, default: Any, where: str) -> None:
     """`value` is of the kind of the default: a function, an integrator, a switch."""
     right = callable(value) if callable(default) else isinstance(value, type(default))
-    if not right or isinstance(value, type | bool):
+    is_maker = any(value is make for make in (*_SURROGATES.values(), F.attached))
+    if not right or isinstance(value, type | bool) or is_maker:
         raise ConfigError(
-            f"`{name}` of `{where}` must be a value such as `{describe_choice(default)}` of `snnjax.functional`; got {value!r:.80}.",
+            f"`{name}` of `{where}` must be a value such as `{describe_choice(default)}` of `snnjax.functional`; got {describe(value)}."
+            f"{' Call it: it makes such a value.' if is_maker else ''}",
             where=where,
             field=name,
             value=value,

@@ -54,6 +54,8 @@ class SomaConfig:
             document(cls)
 
     def __init__(self, shape: int | Shape = (), *, skip_validation: bool = False, **fields: Any) -> None:
+        if type(self) is SomaConfig:
+            raise ConfigError("`SomaConfig` has no neuron. Use `LIFSomaConfig`, ..., or `config_class(neuron, name)`.", field="neuron")
         # The second spelling is that of Spark 0.1.
         skip_validation = bool(fields.pop("__skip_validation__", skip_validation))
         known, choices = fields_of(self.neuron), choices_of(self.neuron)

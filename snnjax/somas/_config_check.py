@@ -41,6 +41,7 @@ def check_config(config: Any) -> None:
                 drawn[name] = jax.ShapeDtypeStruct(field.full(config.shape), jnp.float32)
     for name, default in choices_of(config.neuron).items():
         check_choice(name, getattr(config, name), default, where)
+    config.choices()  # the record of choices has checks of its own
     given = {name: getattr(config, name) for name in fields_of(config.neuron) if name not in drawn}
 
     def check(drawn: Any) -> None:

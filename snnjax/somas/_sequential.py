@@ -29,7 +29,8 @@ class Sequential(Dynamic):
     Attributes:
         layers: Equinox layers (`eqx.nn.Linear`, `eqx.nn.Conv2d`, `eqx.nn.Lambda`, ...), which work on one example, and
             somas or other `Dynamic` layers. The first layer that knows how many axes an example has (all of the above
-            but `Lambda`) tells batch axes from feature axes.
+            but `Lambda`) tells batch axes from feature axes, unless a state does; a network that begins with a `Lambda`
+            that flattens must be started from `init(batch_shape)`.
 
     >>> import equinox as eqx, jax, jax.numpy as jnp
     >>> from snnjax import somas
@@ -114,14 +115,11 @@ class Sequential(Dynamic):
         return tuple(new), tuple(outputs)
 
     def _batch_axes(self, axes: int, state: Any) -> int:
+        """How many of the `axes` of one step are batch axes: as many as the state has, or what the first layer leaves."""
         for layer, now in zip(self.layers, state, strict=True):
-            known = _feature_axes(layer)
             if now is not None and isinstance(layer, Dynamic):
                 return layer.batch_axes(now)
-            if known is not None and now is None and not isinstance(layer, Dynamic):
-                # Layers before it keep the number of axes, as elementwise functions do.
-                return _at_least_0(axes - known, axes, known)
-        known = self.feature_axes()
+        known = self.feature_axes()  # layers before the one that knows keep the number of axes, as elementwise functions do
         return 0 if known is None else _at_least_0(axes - known, axes, known)
 
     def _check_state(self, state: Any) -> None:
