@@ -51,7 +51,7 @@ def minimize(
         params: where to start: a Params, or any pytree of arrays and Params.
         optimizer: an Optax optimizer, which sees free coordinates. By default Adam with a rate of 0.05, and along a
             cosine to 0: at first 5 % of a time constant per step. It moves potentials in units of `v_th - v_reset`,
-            and currents in those of `(v_th - v_reset) / resistance`.
+            and currents of either sign in those of `(v_th - v_reset) / resistance`, or of the median bias current.
         steps: how many.
         trainable: what may change: names of fields (`("tau_mem", "v_th")`), of kinds (`"time_constant"`) or of what
             holds them; or a predicate on the name of the field. By default every floating number but durations, which
@@ -195,6 +195,9 @@ def _units(tree: Any, mask: Any) -> Any:
         kinds, pair = kinds_of(type(params)), moving_potential(params, mask)
         volt = float(np.mean(np.asarray(params.v_th) - np.asarray(params.v_reset))) if pair else 1.0
         ampere = volt / float(np.mean(np.asarray(getattr(params, "resistance", 1.0))))
+        others = [np.ravel(getattr(params, name)) for name, kind in kinds.items() if kind.unit == "A" and kind.domain != "real"]
+        if others:
+            ampere = float(np.median(np.concatenate(others))) or ampere
         of_kind = {"potential": volt, "current": ampere}
         units = {name: _units(getattr(params, name), getattr(mask, name)) for name in params._fields if name not in kinds}
         units |= {name: of_kind.get(kind.name, 1.0) if kind.domain == "real" else 1.0 for name, kind in kinds.items()}

@@ -28,13 +28,13 @@ def draw(trained: Trained, digits: Digits, accuracy: float, path: str | Path, im
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise ImportError("The demo needs Matplotlib for its figure: `pip install snnjax[demo]`.") from error
 
     spikes, v = network(trained.params, jnp.asarray(digits.test_images[image : image + 1]))
     # A figure without pyplot: no window, no backend to choose, nothing left behind.
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.04)
+    figure = Figure(figsize=(11.0, 3.4), layout=ConstrainedLayoutEngine(wspace=0.04))
     axes = figure.subplots(1, 4, width_ratios=(0.6, 1.1, 1.0, 1.0))
     _image(axes[0], digits.test_images[image])
     answer = int(v[-1].argmax())
@@ -83,11 +83,14 @@ def _learning(ax: Any, trained: Trained, accuracy: float) -> None:
     ax.set(title="learning", xlabel="epoch", yscale="log")
     ax.set_ylabel("training loss", color="tab:red")
     ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.get_major_locator().set_params(subs=(1.0, 2.0, 5.0))
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("")
     right = ax.twinx()
     right.plot(epochs, 100.0 * trained.accuracies, color="tab:blue")
     right.axhline(100.0 * accuracy, color="black", linestyle="--", linewidth=1.0)
-    right.text(epochs[-1], 100.0 * accuracy - 4.0, f"test: {100.0 * accuracy:.1f} %", ha="right", va="top")
-    right.set(ylim=(0.0, 103.0))
+    lowest = 10.0 * np.floor(10.0 * min(accuracy, *trained.accuracies))
+    right.set(ylim=(lowest, 100.0 + 0.02 * (100.0 - lowest)))
+    right.text(epochs[-1], 100.0 * accuracy - 0.04 * (100.0 - lowest), f"test: {100.0 * accuracy:.1f} %", ha="right", va="top")
     right.set_ylabel("training accuracy (%)", color="tab:blue")
     right.spines["top"].set_visible(False)
