@@ -110,9 +110,8 @@ def main() -> None:
         cells = [f"{t['median'] * 1e3:.1f} ({t['least'] * 1e3:.1f}-{t['most'] * 1e3:.1f})" for t in (row["scan"], row["snnjax"])]
         memory = [f"{t['memory'] / 2**20:.1f}" for t in (row["scan"], row["snnjax"])]
         ratio = "" if row["case"] == "forward" else f"{row['memory ratio']:.2f}"
-        print(
-            f"| {row['neurons']} | {row['case']} | {cells[0]} | {cells[1]} | {row['time ratio']:.2f} | {memory[0]} | {memory[1]} | {ratio} |"
-        )
+        columns = [row["neurons"], row["case"], *cells, f"{row['time ratio']:.2f}", *memory, ratio]
+        print(f"| {' | '.join(map(str, columns))} |")
     save_json(options.json, rows)
 
 
