@@ -264,3 +264,9 @@ def test_an_unknown_choice_is_answered_with_the_one_that_was_meant() -> None:
     with pytest.raises(ConfigError, match="`resets` is not an option of `SpikingConfig`. Did you mean `reset`") as caught:
         F.SpikingConfig(resets=F.reset_to_value)  # type: ignore[call-arg]
     assert caught.value.field == "resets"
+
+
+def test_a_reset_that_is_no_function_is_refused() -> None:
+    with pytest.raises(DTypeError, match="`reset` must be a reset such as `F.reset_to_value`; got the str 'value'") as caught:
+        F.attached("value")  # type: ignore[arg-type]
+    assert caught.value.field == "reset"

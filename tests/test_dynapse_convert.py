@@ -122,3 +122,8 @@ def test_a_current_without_time_constant_is_refused_on_the_way_back() -> None:
 def test_a_misspelt_keyword_is_answered_with_the_one_that_was_meant() -> None:
     with pytest.raises(TypeError, match="Did you mean `r_gain_mem`"):
         dynapse.lif_to_dynapse(F.LIFParams(), r_gain_mm=3.0)  # type: ignore[call-arg]
+
+
+def test_what_is_no_bias_currents_is_refused() -> None:
+    with pytest.raises(snnjax.DTypeError, match="`bias` must be BiasCurrents; got `LIFParams`. Of a DynapseParams give `params.bias`"):
+        dynapse.dynapse_to_lif(F.LIFParams())  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ import numpy as np
 from .._errors import DTypeError, HardwareError, ParameterError, refuses_unknown_keywords
 from .._kinds import Kind, kinds_of
 from ..functional import LIFParams, RefractoryParams, SynapsesParams
-from ..functional._concrete import check_domain, check_real, concrete
+from ..functional._concrete import check_domain, check_real, concrete, describe
 from ..functional._dpi_records import BiasCurrents, Process
 
 DEFAULT_PROCESS = Process()
@@ -105,6 +105,9 @@ def dynapse_to_lif(bias: BiasCurrents, *, Iscale: Any = 1e-8, process: Process =
     True
     """
     where = "dynapse_to_lif"
+    if not isinstance(bias, BiasCurrents):
+        text = f"`bias` must be BiasCurrents; got {describe(bias)}. Of a DynapseParams give `params.bias`."
+        raise DTypeError(text, where=where, field="bias", value=type(bias).__name__, allowed="BiasCurrents")
     for name, value in (("Itau_mem", bias.Itau_mem), ("Itau_syn", bias.Itau_syn), ("Ispkthr", bias.Ispkthr), ("Iscale", Iscale)):
         check_real(value, name, where)
         check_domain(value, name, Kind("bias_current", "A", "positive"), where)

@@ -83,7 +83,7 @@ def check_domain(value: Any, field: str, kind: Kind, where: str) -> None:
     inside = {"positive": array > 0, "nonnegative": array >= 0, "fraction": (array >= 0) & (array <= 1), "real": np.isfinite(array)}
     allowed = DOMAINS[kind.domain]
     if kind.domain in ("positive", "nonnegative"):
-        allowed += f"{'' if kind.unit == '1' else f' {kind.unit}'} and finite"
+        allowed += f"{'' if kind.unit in ('', '1') else f' {kind.unit}'} and finite"
     refuse_where(~(np.isfinite(array) & inside[kind.domain]), array, field, allowed, where)
 
 

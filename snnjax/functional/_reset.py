@@ -20,6 +20,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from .._errors import DTypeError
+from ._concrete import describe
+
 Reset = Callable[[jax.Array, jax.Array, Any], jax.Array]
 
 
@@ -45,11 +48,11 @@ def reset_by_subtraction(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Ar
     return jnp.where(spikes > 0, v - (params.v_th - params.v_reset), v)
 
 
-@functools.cache
 def attached(reset: Reset) -> Reset:
     """The same reset with the gradient through the spike let in.
 
-    Adds `d v' / d spikes = reset(v, 1) - v` to the derivative; the value is unchanged.
+    Adds `d v' / d spikes = reset(v, 1) - v` to the derivative; the value is unchanged. The same reset gives the same
+    object. Raises `DTypeError` for what is no function.
 
     >>> import jax, jax.numpy as jnp
     >>> from snnjax import functional as F
@@ -57,7 +60,15 @@ def attached(reset: Reset) -> Reset:
     >>> slope(F.reset_to_value), slope(F.attached(F.reset_to_value))
     (0.0, -1.5)
     """
+    if not callable(reset):
+        allowed = "a reset such as `F.reset_to_value`"
+        text = f"`reset` must be {allowed}; got {describe(reset)}."
+        raise DTypeError(text, where="attached", field="reset", value=reset, allowed=allowed)
+    return _attached(reset)
 
+
+@functools.cache
+def _attached(reset: Reset) -> Reset:
     def through(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
         jump = reset(v, jnp.ones_like(spikes), params) - v
         jump = jnp.where(jnp.isfinite(jump), jump, 0.0)
