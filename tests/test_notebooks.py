@@ -37,6 +37,8 @@ def test_the_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> Non
     client.execute()
     # A kernel that never ran a cell raises nothing.
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip())
+    printed = [output.text for cell in notebook.cells for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
+    assert not [text for text in printed if "Warning" in text]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
