@@ -4,7 +4,7 @@ Namespaces are loaded when they are first used, so that a script that reads a ne
 
 >>> import snnjax.functional as F
 >>> sorted(F.MODELS)
-['adaptive_leaky', 'dynapse_dpi', 'leaky', 'leaky_integrator', 'lif', 'lif_refrac']
+['adaptive_current_leaky', 'adaptive_leaky', 'dynapse_dpi', 'integrate_and_fire', 'leaky', 'leaky_integrator', 'lif', 'lif_refrac']
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ._errors import (
 )
 
 if TYPE_CHECKING:
-    from . import dynapse, fit, functional, interop, plot, somas
+    from . import dynapse, events, fit, functional, graph, interop, plot, somas
 
 __version__ = "0.1.0"
 
-_NAMESPACES = ("dynapse", "fit", "functional", "interop", "plot", "somas")
+_NAMESPACES = ("dynapse", "events", "fit", "functional", "graph", "interop", "plot", "somas")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -54,8 +54,10 @@ __all__ = [
     "ShapeError",
     "SnnjaxError",
     "dynapse",
+    "events",
     "fit",
     "functional",
+    "graph",
     "interop",
     "plot",
     "somas",

@@ -43,6 +43,7 @@ Duration = Annotated[Value, Kind("duration", "s", "nonnegative")]
 Potential = Annotated[Value, Kind("potential", "V")]
 Current = Annotated[Value, Kind("current", "A")]
 Resistance = Annotated[Value, Kind("resistance", "ohm", "positive")]
+Conductance = Annotated[Value, Kind("conductance", "S")]
 BiasCurrent = Annotated[Value, Kind("bias_current", "A", "nonnegative")]
 PositiveCurrent = Annotated[Value, Kind("bias_current", "A", "positive")]
 Capacitance = Annotated[Value, Kind("capacitance", "F", "positive")]
@@ -64,6 +65,9 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "v_reset": "potential after a spike",
         "delta_th": "jump of the threshold at every spike",
         "bias": "constant current",
+        "tau_w": "time constant of the adaptation current",
+        "g_w": "adaptation current per potential above v_leak",
+        "delta_w": "jump of the adaptation current at every spike",
         "t_ref": "refractory period after a spike",
         "weight": "recurrent weights, from sender (row) to receiver (column)",
         "Idc": "constant input current",

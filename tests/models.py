@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 def jumps(case: Case) -> bool:
     """Whether an input is a jump of a synaptic current (else it is a current held over the step)."""
-    return bool(case.neuron.ports) or "tau_syn" in F.core(case.params)._fields
+    return bool(case.neuron.ports) or "tau_syn" in F.core(case.params)._fields or "delta" in case.name
 
 
 def _weights(n: int, ports: tuple[int, ...] = ()) -> np.ndarray:
@@ -67,6 +67,13 @@ COMPOSITIONS = [
         F.synapses(F.refractory(F.leaky, F.gate_input), 2),
         F.recurrent(F.synapses(F.leaky, 2)),
         F.synapses(F.recurrent(F.lif), 2),
+        F.refractory(F.synapses(F.integrate_and_fire, 2)),
+        F.refractory(F.adaptive_current_leaky),
+        F.refractory(F.delta(F.leaky)),
+        F.injected(F.refractory(F.lif)),
+        F.membrane(F.lif),
+        F.membrane(F.adaptive_leaky),
+        F.membrane(F.synapses(F.integrate_and_fire, 2)),
     )
 ]
 

@@ -7,13 +7,30 @@ by `F.simulate`. Everything works under `jit`, `vmap`, `grad`, `jvp` and `scan`.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .._kinds import Current, Duration, Fraction, Kind, Potential, Resistance, TimeConstant, Weight
+from .._kinds import Conductance, Current, Duration, Fraction, Kind, Potential, Resistance, TimeConstant, Weight
+from ._adaptive_current_leaky import (
+    AdaptiveCurrentLeakyParams,
+    AdaptiveCurrentLeakyState,
+    adaptive_current_leaky,
+    adaptive_current_leaky_init,
+    adaptive_current_leaky_step,
+)
 from ._adaptive_leaky import AdaptiveLeakyParams, AdaptiveLeakyState, adaptive_leaky, adaptive_leaky_init, adaptive_leaky_step
 from ._config import SpikingConfig
+from ._delta import delta
 from ._dpi_config import DPIConfig, Inhibition, shunting, subtractive
 from ._dpi_records import BiasCurrents, DynapseParams, DynapseState, Gates, Process
 from ._dynapse_dpi import dynapse_dpi, dynapse_dpi_init, dynapse_dpi_step
-from ._integrators import Decaying, Held, Integrator, euler, exact, exponential_euler, relax
+from ._event_lif import EventRun, EventState, simulate_events
+from ._injected import Injected, injected
+from ._integrate_and_fire import (
+    IntegrateAndFireParams,
+    IntegrateAndFireState,
+    integrate_and_fire,
+    integrate_and_fire_init,
+    integrate_and_fire_step,
+)
+from ._integrators import Decaying, Early, Held, Integrator, Late, euler, exact, exponential_euler, relax, rk4
 from ._leaky import LeakyParams, LeakyState, leaky, leaky_init, leaky_step
 from ._leaky_integrator import (
     LeakyIntegratorParams,
@@ -23,7 +40,9 @@ from ._leaky_integrator import (
     leaky_integrator_step,
 )
 from ._lif import LIFParams, LIFState, lif, lif_init, lif_step
+from ._membrane import MembraneParams, MembraneState, membrane
 from ._neuron import Neuron, Phases, advance, core, with_core
+from ._noise import membrane_noise
 from ._recurrent import RecurrentParams, RecurrentState, recurrent
 from ._refractory import (
     RefractoryParams,
@@ -49,28 +68,40 @@ from ._unroll import unroll
 MODELS: Mapping[str, Neuron] = MappingProxyType({model.name: model for model in list(globals().values()) if isinstance(model, Neuron)})
 
 __all__ = [
+    "AdaptiveCurrentLeakyParams",
+    "AdaptiveCurrentLeakyState",
     "AdaptiveLeakyParams",
     "AdaptiveLeakyState",
     "BiasCurrents",
+    "Conductance",
     "Current",
     "DPIConfig",
     "Decaying",
     "Duration",
     "DynapseParams",
     "DynapseState",
+    "Early",
+    "EventRun",
+    "EventState",
     "Fraction",
     "Gates",
     "Held",
     "Inhibition",
+    "Injected",
+    "IntegrateAndFireParams",
+    "IntegrateAndFireState",
     "Integrator",
     "Kind",
     "LIFParams",
     "LIFState",
+    "Late",
     "LeakyIntegratorParams",
     "LeakyIntegratorState",
     "LeakyParams",
     "LeakyState",
     "MODELS",
+    "MembraneParams",
+    "MembraneState",
     "Neuron",
     "Phases",
     "Potential",
@@ -86,6 +117,9 @@ __all__ = [
     "SynapsesState",
     "TimeConstant",
     "Weight",
+    "adaptive_current_leaky",
+    "adaptive_current_leaky_init",
+    "adaptive_current_leaky_step",
     "adaptive_leaky",
     "adaptive_leaky_init",
     "adaptive_leaky_step",
@@ -96,6 +130,7 @@ __all__ = [
     "clamp_to_reset",
     "compute_refractory_update",
     "core",
+    "delta",
     "dynapse_dpi",
     "dynapse_dpi_init",
     "dynapse_dpi_step",
@@ -106,6 +141,10 @@ __all__ = [
     "gaussian",
     "heaviside",
     "hold",
+    "injected",
+    "integrate_and_fire",
+    "integrate_and_fire_init",
+    "integrate_and_fire_step",
     "leaky",
     "leaky_init",
     "leaky_integrator",
@@ -118,15 +157,19 @@ __all__ = [
     "lif_refrac_init",
     "lif_refrac_step",
     "lif_step",
+    "membrane",
+    "membrane_noise",
     "recurrent",
     "refractory",
     "refractory_steps",
     "relax",
     "reset_by_subtraction",
     "reset_to_value",
+    "rk4",
     "shunting",
     "sigmoid",
     "simulate",
+    "simulate_events",
     "subtractive",
     "superspike",
     "surrogate",

@@ -16,6 +16,7 @@ import numpy as np
 from .._errors import DTypeError, ParameterError, ShapeError
 from .._kinds import Kind, kinds_of
 from ._concrete import Shape, check_domain, check_real, concrete, describe, refuse_where
+from ._integrators import Integrator
 from ._neuron import Neuron, is_array
 
 # Quotients of float32 numbers are this far from those of the decimals that were written.
@@ -86,16 +87,23 @@ def population_of(neuron: Neuron, inputs: Any, where: str) -> Shape:
 
 
 def example(neuron: Neuron, inputs: Any, where: str) -> Any:
-    """`inputs`; or the first of the arrays in them, where they are the model's NamedTuple of arrays of one shape."""
+    """`inputs`; or the first of the arrays in them, where they are the model's NamedTuple of arrays of one shape.
+
+    Where the model has synapses, the array that goes to them is the one called `inputs`, and has their axis.
+    """
     if neuron.gates is None or not isinstance(inputs, neuron.gates):
         return inputs
     arrays = {name: array for name, array in inputs._asdict().items() if array is not None}
     for name, array in arrays.items():
         _check_inputs_are_numbers(array, where, f"inputs.{name}")
     shapes = {name: np.shape(array) for name, array in arrays.items()}
-    if len(set(shapes.values())) != 1:
-        text = f"`inputs` must hold arrays of one shape (T, ..., N); got {shapes}."
-        raise _inputs_error(tuple(shapes.values()), text, "T, ..., N", where)
+    if neuron.ports and "inputs" not in arrays:
+        text = f"`inputs.inputs` is missing: give the {neuron.ports[0]} synapses of `{neuron.name}` zeros at least."
+        raise _inputs_error(tuple(shapes.values()), text, f"T, ..., {neuron.ports[0]}, N", where)
+    without = {name: shape[:-2] + shape[-1:] if neuron.ports and name == "inputs" else shape for name, shape in shapes.items()}
+    if len(set(without.values())) != 1:
+        what = f"(T, ..., N), and `inputs.inputs` {(neuron.ports[0],)} synapses before the last axis" if neuron.ports else "(T, ..., N)"
+        raise _inputs_error(tuple(shapes.values()), f"`inputs` must hold arrays of one shape {what}; got {shapes}.", "T, ..., N", where)
     return next(iter(arrays.values()))
 
 
@@ -188,7 +196,7 @@ def _check_reset_below_threshold(params: Any, where: str) -> None:
         refuse_where(bad, v_reset, "v_reset", "below `v_th`", where, advice)
 
 
-def check_steps(params: Any, dt: Any, explicit: bool, where: str) -> None:
+def check_steps(params: Any, dt: Any, integrator: Integrator, where: str) -> None:
     """`dt` resolves the refractory period, and an explicit integrator's time constants."""
     step = concrete(dt)
     if step is None:
@@ -199,8 +207,8 @@ def check_steps(params: Any, dt: Any, explicit: bool, where: str) -> None:
             continue
         if kind.name == "duration":
             _check_duration(name, array, float(step), where)
-        if kind.name == "time_constant" and explicit:
-            _check_euler(name, float(array.min()), float(step), where)
+        if kind.name == "time_constant" and integrator.explicit:
+            _check_explicit(name, float(array.min()), float(step), integrator, where)
 
 
 def _check_duration(name: str, array: np.ndarray, dt: float, where: str) -> None:
@@ -212,13 +220,15 @@ def _check_duration(name: str, array: np.ndarray, dt: float, where: str) -> None
     refuse_where(steps > np.iinfo(np.int32).max, array, name, "shorter than 2**31 steps", where, advice)
 
 
-def _check_euler(name: str, tau: float, dt: float, where: str) -> None:
+def _check_explicit(name: str, tau: float, dt: float, integrator: Integrator, where: str) -> None:
     if dt <= tau * (1 + _ROUNDING):
         return
-    what = "diverges" if dt > 2 * tau else "oscillates around the solution"
+    with jax.ensure_compile_time_eval():
+        left = float(integrator.decay(dt, tau))
+    what = "diverges" if abs(left) > 1 else "oscillates around the solution" if left < 0 else "is far from the solution"
     raise ParameterError(
-        f"`dt` = {dt} s is more than {'twice ' if dt > 2 * tau else ''}`{name}` = {tau} s: a forward Euler step of that length {what}. "
-        f"Use `dt` <= {tau} s, or `integrator=F.exact`.",
+        f"`dt` = {dt} s is more than {'twice ' if dt > 2 * tau else ''}`{name}` = {tau} s: a step of that length with `{integrator.name}` "
+        f"{what}. Use `dt` <= {tau} s, or `integrator=F.exact`.",
         where=where,
         field="dt",
         value=dt,

@@ -48,12 +48,17 @@ class Reset(Protocol):
 
 
 class Phases(NamedTuple):
-    """The four phases of a step."""
+    """The four phases of a step; and `held`, for a model whose `integrate` moves more than the membrane.
+
+    `held` is `integrate` for neurons whose membrane is held in place (refractory ones): everything but `v` goes on, under
+    the `v` that stays. `None`: there is nothing else.
+    """
 
     receive: Receive
     integrate: Integrate
     fire: Fire
     reset: Reset
+    held: Integrate | None = None
 
 
 class Neuron(NamedTuple):
@@ -69,6 +74,8 @@ class Neuron(NamedTuple):
         spiking: whether the output is spikes (else it is a potential).
         config: the class of the model's choices; `config()` are the defaults.
         gates: a NamedTuple class of arrays that inputs may be instead of one array; `init` then takes `inputs`.
+        feedback: the path of field names, in Params and in State alike, to those of a `recurrent` that adds its
+            `spikes @ weight` to the inputs of the step; `None` where there is none.
     """
 
     name: str
@@ -80,6 +87,7 @@ class Neuron(NamedTuple):
     spiking: bool = True
     config: Callable[..., Any] = SpikingConfig
     gates: type | None = None
+    feedback: tuple[str, ...] | None = None
 
 
 def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, config: SpikingConfig | None = None) -> tuple[Any, Any]:
@@ -107,6 +115,17 @@ def wrapped(name: str, default: Callable[..., Any], init: Callable[..., Any], ph
     return Neuron(name, default, init, functools.partial(advance, phases), phases, ports)
 
 
+def inside(phase: Integrate | None) -> Integrate | None:
+    """`phase` of a wrapped model as one of its wrapper, whose Params and State have it as `neuron`."""
+    if phase is None:
+        return None
+
+    def outside(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
+        return state._replace(neuron=phase(params.neuron, state.neuron, currents, dt, config))
+
+    return outside
+
+
 def phases_of(neuron: Neuron, wrapper: str) -> Phases:
     """The phases of a spiking model; an error that names the wrapper where there are none."""
     if not isinstance(neuron, Neuron):
@@ -125,6 +144,15 @@ def phases_of(neuron: Neuron, wrapper: str) -> Phases:
             field="neuron",
             value=neuron.name,
             allowed="a spiking Neuron with phases",
+        )
+    if neuron.gates is not None:
+        raise DTypeError(
+            f"`neuron` {neuron.name!r} takes several kinds of input, so `{wrapper}` cannot wrap it. `F.injected` goes around all other "
+            "wrappers, once: `F.injected(F.refractory(F.lif))`.",
+            where=wrapper,
+            field="neuron",
+            value=neuron.name,
+            allowed="a Neuron with one kind of input",
         )
     return neuron.phases
 

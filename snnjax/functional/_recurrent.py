@@ -19,7 +19,7 @@ from .._kinds import Weight
 from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents
-from ._neuron import Neuron, Phases, core, phases_of, wrapped
+from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
 
 
 @parameters
@@ -59,7 +59,7 @@ def _phases(inner: Phases, ports: tuple[int, ...]) -> Phases:
     def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingConfig) -> Any:
         return RecurrentState(inner.reset(params.neuron, state.neuron, spikes, dt, config), spikes)
 
-    return Phases(receive, integrate, fire, reset)
+    return Phases(receive, integrate, fire, reset, inside(inner.held))
 
 
 def recurrent(neuron: Neuron) -> Neuron:
@@ -96,4 +96,4 @@ def _recurrent(neuron: Neuron, inner: Phases) -> Neuron:
         state = neuron.init(params.neuron, as_shape(shape, "init") or jnp.shape(params.weight)[-1:], dtype)
         return RecurrentState(state, jnp.zeros_like(core(state).v))
 
-    return wrapped(f"recurrent({neuron.name})", default, init, _phases(inner, neuron.ports), neuron.ports)
+    return wrapped(f"recurrent({neuron.name})", default, init, _phases(inner, neuron.ports), neuron.ports)._replace(feedback=())

@@ -16,19 +16,20 @@ every step, and it overflows within a few hundred (`docs/decisions/refractory-ma
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from .._errors import DTypeError, parameters
+from .._errors import ConfigError, DTypeError, did_you_mean, parameters, refuses_unknown_keywords
 from .._kinds import Duration
 from ._concrete import describe
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._lif import lif
-from ._neuron import Neuron, Phases, advance, core, holding, phases_of, with_core, wrapped
+from ._neuron import Neuron, Phases, advance, core, holding, inside, phases_of, with_core, wrapped
 
 
 @parameters
@@ -78,20 +79,57 @@ gate_input = Rule("gate_input", lambda blocked: blocked.after, gates=True)
 clamp_to_reset = Rule("clamp_to_reset", lambda blocked: blocked.v_reset)
 
 
-def refractory_steps(t_ref: Any, dt: Any) -> jax.Array:
-    """`round(t_ref / dt)` as int32, halves to the even number as in Python.
+def _round(steps: jax.Array) -> jax.Array:
+    # The quotient of two float32 numbers can miss a half by an ulp; it is snapped to halves first, so that float32 and
+    # float64 agree.
+    half = jnp.round(2.0 * steps) / 2.0
+    return jnp.round(jnp.where(jnp.abs(steps - half) <= 4 * jnp.finfo(steps.dtype).eps * steps, half, steps))
 
-    The quotient of two float32 numbers can miss a half by an ulp; it is snapped to halves first, so that float32 and
-    float64 agree.
+
+def _brian(steps: jax.Array) -> jax.Array:
+    # Brian2 is ready again once floor(t_ref/dt + 0.001) steps have begun since the spike, that of the spike included.
+    return jnp.maximum(jnp.floor(steps + 1e-3) - 1.0, 0.0)
+
+
+_CONVENTIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = MappingProxyType({"frozen": _round, "brian": _brian})
+
+
+@refuses_unknown_keywords
+def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Array:
+    """How many steps after the step of a spike are blocked, as int32.
+
+    | `convention` | steps | interval between spikes, `n` steps from reset to above threshold |
+    |---|---|---|
+    | `"frozen"` | `round(t_ref/dt)`, halves to the even number | `n + round(t_ref/dt)` |
+    | `"brian"` | `max(floor(t_ref/dt + 0.001) - 1, 0)` | `n + max(floor(t_ref/dt + 0.001) - 1, 0)` |
+
+    The step of a model counts as `"frozen"`. For Brian2's count give it `t_ref = refractory_steps(t_ref, dt, "brian") * dt`,
+    as `snnjax.interop.brian` does. No gradient passes.
+
+    Args:
+        t_ref: refractory period, s; a number or an array.
+        dt: length of a step, s.
+        convention: "frozen" or "brian".
+
+    Raises:
+        ConfigError: there is no such convention.
 
     >>> import jax.numpy as jnp
     >>> refractory_steps(jnp.array([2e-3, 2.5e-3, 3.5e-3]), 1e-3).tolist()
     [2, 2, 4]
+    >>> refractory_steps(jnp.array([0.0, 1e-3, 2e-3, 2.5e-3]), 1e-3, "brian").tolist()
+    [0, 0, 1, 1]
     """
+    if not isinstance(convention, str) or convention not in _CONVENTIONS:
+        raise ConfigError(
+            f"`convention` must be one of those below; got {describe(convention)}. {did_you_mean(str(convention), _CONVENTIONS)}",
+            where="refractory_steps",
+            field="convention",
+            value=convention,
+            allowed=", ".join(_CONVENTIONS),
+        )
     steps = jax.lax.stop_gradient(jnp.asarray(t_ref) / dt)
-    half = jnp.round(2.0 * steps) / 2.0
-    steps = jnp.where(jnp.abs(steps - half) <= 4 * jnp.finfo(steps.dtype).eps * steps, half, steps)
-    return jnp.round(steps).astype(jnp.int32)
+    return _CONVENTIONS[convention](steps).astype(jnp.int32)
 
 
 def compute_refractory_update(steps_left: jax.Array, spikes: jax.Array, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -124,9 +162,12 @@ def _phases(inner: Phases, rule: Rule) -> Phases:
         if rule.gates:
             currents = tuple(c._replace(i=jnp.where(state.steps_left > 0, 0.0, c.i)) for c in currents)
         neuron = inner.integrate(params.neuron, state.neuron, currents, dt, config)
-        membrane = core(neuron)
+        membrane, is_blocked = core(neuron), state.steps_left > 0
+        if inner.held is not None and not rule.gates:
+            held = core(inner.held(params.neuron, state.neuron, currents, dt, config))
+            membrane = jax.tree.map(functools.partial(jnp.where, is_blocked), held, membrane)
         blocked = Blocked(core(state).v, membrane.v, core(params).v_reset)
-        v = jnp.where(state.steps_left > 0, rule.membrane(blocked), membrane.v)
+        v = jnp.where(is_blocked, rule.membrane(blocked), membrane.v)
         return state._replace(neuron=with_core(neuron, membrane._replace(v=v)))
 
     def fire(params: Any, state: Any, config: SpikingConfig) -> jax.Array:
@@ -138,7 +179,7 @@ def _phases(inner: Phases, rule: Rule) -> Phases:
         _, left = compute_refractory_update(state.steps_left, spikes, refractory_steps(params.t_ref, dt))
         return RefractoryState(neuron, left)
 
-    return Phases(receive, integrate, fire, reset)
+    return Phases(receive, integrate, fire, reset, inside(inner.held))
 
 
 def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
@@ -176,7 +217,9 @@ def _refractory(neuron: Neuron, inner: Phases, rule: Rule) -> Neuron:
         return RefractoryState(state, jnp.zeros(core(state).v.shape, jnp.int32))
 
     suffix = "" if rule is hold else f", {rule.name}"
-    return wrapped(f"refractory({neuron.name}{suffix})", default, init, _phases(inner, rule), neuron.ports)
+    feedback = None if neuron.feedback is None else ("neuron", *neuron.feedback)
+    made = wrapped(f"refractory({neuron.name}{suffix})", default, init, _phases(inner, rule), neuron.ports)
+    return made._replace(feedback=feedback)
 
 
 def _check_rule(rule: Any) -> None:

@@ -14,9 +14,9 @@ from .._errors import refuses_unknown_keywords
 from . import _check as check
 from . import _check_choices as choices
 from ._concrete import as_shape
+from ._feedback import unroll_population
 from ._integrators import exact
 from ._neuron import Neuron, at_least_float32, float_dtype, is_float_array
-from ._unroll import unroll
 from ._watch import no_fault, raise_fault, watched
 
 Record = Callable[[Any, Any], Any]
@@ -98,7 +98,7 @@ def _check(neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, config
     if shape is not None:
         check.check_shape(population, as_shape(shape, "simulate"), "`shape`", np.shape(inputs), "simulate")
     check.check_params(params, population, neuron.ports, np.shape(inputs), "simulate")
-    check.check_steps(params, dt, getattr(config, "integrator", exact).explicit, "simulate")
+    check.check_steps(params, dt, getattr(config, "integrator", exact), "simulate")
     return population
 
 
@@ -134,11 +134,15 @@ def _run(
     segment: int | None,
     watch: check.Shape | None,
 ) -> tuple[Any, Any, Any]:
-    def step(now: Any, x: Any) -> tuple[Any, Any]:
-        now, output = neuron.step(params, now, x, dt=dt, config=config)
-        return now, (output if record is None else record(now, output))
+    def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
+        return neuron.step(params, now, x, dt=dt, config=config)
 
+    def watching(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
+        return watched(functools.partial(step, params), watch)(now, x)
+
+    options = {"record": record, "segment": segment}
     if watch is None:
-        return *unroll(step, state, inputs, segment=segment), None
-    (state, fault), recorded = unroll(watched(step, watch), (state, no_fault()), inputs, segment=segment)
+        return *unroll_population(neuron, step, params, state, inputs, **options), None
+    carry = (state, no_fault())
+    (state, fault), recorded = unroll_population(neuron, watching, params, carry, inputs, state_of=lambda carry: carry[0], **options)
     return state, recorded, fault

@@ -23,7 +23,7 @@ from .._kinds import SynapseTimeConstant
 from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying
-from ._neuron import Neuron, Phases, core, phases_of, wrapped
+from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
 
 
 @parameters
@@ -64,7 +64,7 @@ def _phases(inner: Phases, n: int) -> Phases:
     def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingConfig) -> Any:
         return state._replace(neuron=inner.reset(params.neuron, state.neuron, spikes, dt, config))
 
-    return Phases(receive, integrate, fire, reset)
+    return Phases(receive, integrate, fire, reset, inside(inner.held))
 
 
 def synapses(neuron: Neuron, n: int) -> Neuron:

@@ -11,8 +11,8 @@ Reference: Griewank & Walther (2000), ACM Transactions on Mathematical Software 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -120,25 +120,41 @@ def _differentiable(step: Step, state: Any, inputs: Any, segment: Callable[[bool
 
     def run_jvp(primals: Any, tangents: Any) -> Any:
         # Only what is differentiated is perturbed: a tangent of zeros would be computed and stored like any other.
-        leaves, tree = jax.tree.flatten(primals)
-        slopes = jax.tree.leaves(tangents, is_leaf=_is_zero)
-        perturbed = [k for k, slope in enumerate(slopes) if not _is_zero(slope)]
-        closed_over_is_perturbed = len(perturbed) > 0 and perturbed[-1] >= len(jax.tree.leaves(primals[:2]))
-        length = segment(closed_over_is_perturbed)
+        perturbed = Perturbed.of(primals, tangents)
+        length = segment(bool(Perturbed.of(primals[2], tangents[2]).values))
 
         def of_perturbed(*values: Any) -> tuple[Any, Any]:
-            merged = dict(enumerate(leaves)) | dict(zip(perturbed, values, strict=True))
-            now, xs, closed = jax.tree.unflatten(tree, merged.values())
+            now, xs, closed = perturbed.fill(values)
             return _in_segments(lambda now, x: step(now, x, *closed), now, xs, length)
 
-        return jax.jvp(of_perturbed, [leaves[k] for k in perturbed], [slopes[k] for k in perturbed])
+        return jax.jvp(of_perturbed, perturbed.values, perturbed.slopes)
 
     run.defjvp(run_jvp, symbolic_zeros=True)
     return run(state, inputs, tuple(closed_over))
 
 
-def _is_zero(tangent: Any) -> bool:
+def is_zero(tangent: Any) -> bool:
+    """Whether a tangent that a rule with `symbolic_zeros` was given is zero."""
     return isinstance(tangent, SymbolicZero) or getattr(tangent, "dtype", None) == jax.dtypes.float0
+
+
+class Perturbed(NamedTuple):
+    """The leaves of a tree that have a tangent: their `values`, their `slopes`, and `fill(values)`, the tree with others."""
+
+    values: list[Any]
+    slopes: list[Any]
+    fill: Callable[[Sequence[Any]], Any]
+
+    @classmethod
+    def of(cls, primals: Any, tangents: Any) -> Perturbed:
+        leaves, tree = jax.tree.flatten(primals)
+        slopes = jax.tree.leaves(tangents, is_leaf=is_zero)
+        at = [k for k, slope in enumerate(slopes) if not is_zero(slope)]
+
+        def fill(values: Sequence[Any]) -> Any:
+            return jax.tree.unflatten(tree, (dict(enumerate(leaves)) | dict(zip(at, values, strict=True))).values())
+
+        return cls([leaves[k] for k in at], [slopes[k] for k in at], fill)
 
 
 def _in_segments(step: Step, state: Any, inputs: Any, segment: int) -> tuple[Any, Any]:

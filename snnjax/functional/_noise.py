@@ -1,0 +1,123 @@
+"""Membrane noise as an input: the held current under which the free membrane is an Ornstein-Uhlenbeck process.
+
+    inputs[k] = sigma / resistance * sqrt((2 - gain) / gain) * xi[k],     gain = 1 - exp(-dt/tau_mem),  xi[k] ~ N(0, 1)
+
+A membrane that does nothing but receive this has, at every step, the law of `tau_mem dv = (v_leak - v) dt + sigma sqrt(2
+tau_mem) dW`: its stationary standard deviation is `sigma` and its autocorrelation `exp(-t/tau_mem)`, whatever `dt`.
+For the equation is linear, and a step of the process is `v' = v + gain (v_leak - v) + sigma sqrt(1 - exp(-2 dt/tau_mem)) xi`.
+
+A step draws with a key of its own, made from `key` and the number of the step. So a run in pieces gets the noise of the
+whole, bit for bit, and there is no key inside a step.
+
+Reference: Gillespie (1996), Physical Review E 54, 2084-2091.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._errors import DTypeError, refuses_unknown_keywords
+from .._kinds import Kind
+from ._check import check_dt
+from ._concrete import Shape, as_shape, check_domain, check_real, describe
+from ._integrators import Integrator, exact
+from ._neuron import at_least_float32, core, float_dtype
+
+_SIGMA = Kind("potential", "V", "nonnegative")
+_FIRST_STEP = Kind("count", "1", "nonnegative")
+
+
+@refuses_unknown_keywords
+def membrane_noise(
+    params: Any,
+    sigma: Any,
+    key: Any,
+    *,
+    dt: Any,
+    shape: tuple[int, ...],
+    start: Any = 0,
+    integrator: Integrator = exact,
+) -> jax.Array:
+    """The current, held over each step, that makes the free membrane fluctuate by `sigma` (equations at the top of the file).
+
+    Add it to the inputs of a model that takes a current; to one with synapses give it beside them, with `F.injected`.
+
+    Args:
+        params: of the model, wrapped or not; its `tau_mem` and, if it has one, its `resistance` are used.
+        sigma: stationary standard deviation of the membrane without threshold, V; a number or one value per neuron.
+        key: of `jax.random.key`.
+        dt: length of a step, s.
+        shape: `(T, ..., N)`, that of the current.
+        start: number of the first step, where this is a piece of a longer run.
+        integrator: the one that the model runs with.
+
+    Returns:
+        The current, A, of that shape, in the dtype of the arrays among `params` and `sigma`.
+
+    Raises:
+        DTypeError: the membrane does not leak, or `key` or `start` is of the wrong kind.
+        ParameterError: `sigma` or `start` is negative, or `dt` not positive.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from snnjax import functional as F
+    >>> params = F.LeakyParams(tau_mem=10e-3, v_th=100.0)
+    >>> noise = F.membrane_noise(params, 0.5, jax.random.key(0), dt=1e-3, shape=(2000, 100))
+    >>> _, v = F.simulate(F.leaky, params, noise, dt=1e-3, record=lambda state, spikes: state.v)
+    >>> round(float(v[200:].std()), 2)
+    0.5
+    >>> rest = F.membrane_noise(params, 0.5, jax.random.key(0), dt=1e-3, shape=(500, 100), start=1500)
+    >>> bool((rest == noise[1500:]).all())
+    True
+    """
+    membrane = _leaking(params)
+    check_real(sigma, "sigma", "membrane_noise")
+    check_domain(sigma, "sigma", _SIGMA, "membrane_noise")
+    check_dt(dt, "membrane_noise")
+    _check_start(start)
+    steps, *population = as_shape(shape, "membrane_noise")
+    dtype = at_least_float32(float_dtype((params, sigma)))
+    tau_mem, dt, sigma, resistance = (jnp.asarray(x, dtype) for x in (membrane.tau_mem, dt, sigma, getattr(membrane, "resistance", 1.0)))
+    gain = integrator.gain(dt, tau_mem)
+    return sigma / resistance * jnp.sqrt((2.0 - gain) / gain) * _normals(_typed(key), start, steps, tuple(population), dtype)
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "population", "dtype"))
+def _normals(key: jax.Array, start: Any, steps: int, population: Shape, dtype: Any) -> jax.Array:
+    numbers = jnp.asarray(start).astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+    return jax.vmap(lambda step_key: jax.random.normal(step_key, population, dtype))(keys)
+
+
+def _leaking(params: Any) -> Any:
+    """The innermost Params, if they are those of a membrane with a leak."""
+    membrane = core(params) if hasattr(params, "_fields") else params
+    if not {"tau_mem", "v_leak"} <= set(getattr(membrane, "_fields", ())):
+        wanted = "Params of a membrane with `tau_mem` and `v_leak`"
+        text = f"`params` must be {wanted}; got {describe(membrane)}. Without a leak the noise would add up without end."
+        raise DTypeError(text, where="membrane_noise", field="params", value=type(membrane).__name__, allowed=wanted)
+    return membrane
+
+
+def _check_start(start: Any) -> None:
+    dtype = getattr(start, "dtype", np.dtype(int) if type(start) is int else np.dtype(object))
+    if np.shape(start) != () or not jnp.issubdtype(dtype, jnp.integer):
+        wanted = "a whole number, that of the first step"
+        text = f"`start` must be {wanted}; got {describe(start)}."
+        raise DTypeError(text, where="membrane_noise", field="start", value=start, allowed=wanted)
+    check_domain(start, "start", _FIRST_STEP, "membrane_noise")
+
+
+def _typed(key: Any) -> jax.Array:
+    """`key`, if it is one; also of the old kind, two unsigned integers."""
+    dtype = getattr(key, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and key.shape == ():
+        return key
+    if dtype == jnp.uint32 and key.shape == (2,):
+        return jax.random.wrap_key_data(key)
+    wanted = "one key, such as `jax.random.key(0)`"
+    raise DTypeError(f"`key` must be {wanted}; got {describe(key)}.", where="membrane_noise", field="key", value=key, allowed=wanted)
