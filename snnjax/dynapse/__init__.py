@@ -1,14 +1,17 @@
 """Dynap-SE: LIF parameters as bias currents of a DPI neuron, and those as codes of a chip.
 
-`lif_to_dynapse` and `dynapse_to_lif` are the standard formulas; `match_lif` keeps the firing rates. `quantize`, `encode`
-and `check_currents` say what a chip makes of currents; `mismatch` is another chip.
+`lif_to_dynapse` and `dynapse_to_lif` are the standard formulas; `match_lif` keeps the firing rates. `lower` makes of a
+network graph one that a chip can run. `quantize`, `encode` and `check_currents` say what a chip makes of currents;
+`mismatch` is another chip.
 """
 
 from ..functional import BiasCurrents, DynapseParams, Process
 from ._convert import dynapse_to_lif, lif_to_dynapse
 from ._generator import BIASES, Bias, Generator
+from ._lower import lower
 from ._match import Match, match_lif
 from ._mismatch import DEVICES, gaussian, log_normal, mismatch
+from ._population import expanded, merge
 from ._quantize import Codes, check_currents, encode, quantize, quantize_straight_through
 from ._report import Entry, Report
 
@@ -27,10 +30,13 @@ __all__ = [
     "check_currents",
     "dynapse_to_lif",
     "encode",
+    "expanded",
     "gaussian",
     "lif_to_dynapse",
     "log_normal",
+    "lower",
     "match_lif",
+    "merge",
     "mismatch",
     "quantize",
     "quantize_straight_through",

@@ -30,9 +30,15 @@ class Entry(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The entries, one per current; `print(report)` is a table, `report.problems` is what went wrong."""
+    """The entries, one per current; `print(report)` is a table, `report.problems` is what went wrong.
+
+    Attributes:
+        entries: one per current.
+        notes: what else is to know, in sentences: what was joined, folded or left out.
+    """
 
     entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, field: str) -> Entry:  # type: ignore[override]
         for entry in self.entries:
@@ -60,12 +66,13 @@ class Report(NamedTuple):
                 raise HardwareError(text, where="report", field=entry.field, value=self, allowed="a current within the range of its bias")
 
     def __str__(self) -> str:
-        lines = [f"{'field':<12}{'asked / A':>24}{'got / A':>24}{'worst error':>13}{'clipped':>9}"]
+        width = max([12, *(len(entry.field) + 1 for entry in self.entries)])
+        lines = [f"{'field':<{width}}{'asked / A':>24}{'got / A':>24}{'worst error':>13}{'clipped':>9}"]
         for entry in self.entries:
             good = np.abs(entry.relative_error[~entry.clipped])
             error = f"{good.max():.2%}" if good.size else "-"
-            lines.append(f"{entry.field:<12}{_span(entry.asked):>24}{_span(entry.got):>24}{error:>13}{int(entry.clipped.sum()):>9}")
-        return "\n".join([*lines, *self.problems])
+            lines.append(f"{entry.field:<{width}}{_span(entry.asked):>24}{_span(entry.got):>24}{error:>13}{int(entry.clipped.sum()):>9}")
+        return "\n".join([*lines, *self.problems, *self.notes])
 
 
 def _span(values: np.ndarray) -> str:

@@ -5,6 +5,8 @@ is `eqx.partition` with `trainable(...)`, any optimizer of Optax, and a loop of 
 """
 
 from ._config import SomaConfig, config_class
+from ._iaf import FeedForwardIAF, RecurrentIAF
+from ._iaf_layer import IAFState
 from ._initialisers import Constant, Initialiser, LogNormal, Normal, PerGroup, TruncatedNormal, Uniform
 from ._layer import Dynamic
 from ._losses import cross_entropy, latency_loss, membrane_cross_entropy, rate_loss
@@ -26,6 +28,8 @@ from ._named import (
     StrictRefractoryLeakySoma,
     StrictRefractoryLeakySomaConfig,
 )
+from ._network import Network
+from ._network_run import NetworkState
 from ._readout import first_spike_time, max_over_time, mean_over_time, spike_count
 from ._save import load, load_extra, save
 from ._sequential import Sequential
@@ -39,6 +43,8 @@ __all__ = [
     "Dynamic",
     "DynapseSoma",
     "DynapseSomaConfig",
+    "FeedForwardIAF",
+    "IAFState",
     "Initialiser",
     "LIFRefracSoma",
     "LIFRefracSomaConfig",
@@ -49,8 +55,11 @@ __all__ = [
     "LeakySoma",
     "LeakySomaConfig",
     "LogNormal",
+    "Network",
+    "NetworkState",
     "Normal",
     "PerGroup",
+    "RecurrentIAF",
     "RefractoryLeakySoma",
     "RefractoryLeakySomaConfig",
     "Sequential",

@@ -31,7 +31,7 @@ _RESETS = {
     "attached(reset_to_value)": F.attached(F.reset_to_value),
     "attached(reset_by_subtraction)": F.attached(F.reset_by_subtraction),
 }
-_INTEGRATORS = {made.name: made for made in (F.exact, F.exponential_euler, F.euler)}
+_INTEGRATORS = {made.name: made for made in (F.exact, F.exponential_euler, F.euler, F.rk4)}
 _INHIBITIONS = {made.name: made for made in (F.DPIConfig().gaba, F.DPIConfig().shunt)}
 _DYNAMICS = {made.__name__: made for made in (F.DPIConfig().dynamics, F.DPIConfig.dynapsim().dynamics)}
 

@@ -14,6 +14,10 @@ from ._fields import Field, fields_of
 from ._initialisers import Initialiser
 
 
+#: A line of a table: field, value, unit, domain, meaning.
+Row = tuple[str, str, str, str, str]
+
+
 class _Shown:
     """A default in a signature, shown as one would write it."""
 
@@ -63,14 +67,22 @@ def _signature(fields: Any, choices: dict[str, Any]) -> inspect.Signature:
 
 def table(config: Any) -> str:
     """Every field of `config` in a row: value, unit, domain, meaning."""
-    rows = [("field", "value", "unit", "domain", "meaning"), ("shape", str(config.shape), "", "", "neurons")]
-    for name, field in fields_of(config.neuron).items():
-        rows.append((name, show(getattr(config, name)), field.kind.unit, DOMAINS[field.kind.domain], field.meaning))
-    for name in choices_of(config.neuron):
-        rows.append((name, describe_choice(getattr(config, name)), "", "", "a choice"))
+    return aligned(type(config).__name__, [("shape", str(config.shape), "", "", "neurons"), *rows(config)])
+
+
+def rows(config: Any) -> list[Row]:
+    """The parameters and choices of `config`."""
+    fields = fields_of(config.neuron)
+    found = [(name, show(getattr(config, name)), it.kind.unit, DOMAINS[it.kind.domain], it.meaning) for name, it in fields.items()]
+    return found + [(name, describe_choice(getattr(config, name)), "", "", "a choice") for name in choices_of(config.neuron)]
+
+
+def aligned(title: str, rows: list[Row]) -> str:
+    """A title, and the rows in columns."""
+    rows = [("field", "value", "unit", "domain", "meaning"), *rows]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([type(config).__name__, *lines])
+    return "\n".join([title, *lines])
 
 
 def representation(config: Any) -> str:
@@ -99,7 +111,8 @@ def _number(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.ndim > 0:
         return ", ".join(map(_number, value.ravel()[:4]))
     try:
-        number = float(value)
+        # An array's own text has the digits of its dtype: 0.02, and not 0.019999999552965164.
+        number = float(str(value)) if isinstance(value, np.ndarray | np.generic) else float(value)
     except (TypeError, ValueError):
         return str(value)
     return f"{number:g}" if math.isclose(number, float(f"{number:g}"), rel_tol=1e-9, abs_tol=0.0) else repr(number)

@@ -16,8 +16,11 @@ import jax.numpy as jnp
 
 from .._errors import ConfigError, FormatError, did_you_mean
 from . import _config_text as text
+from . import _iaf_file as iaf
 from ._config import config_class
+from ._graph_layers import Delay, Flatten, Scale, Threshold
 from ._named import SOMAS
+from ._network import Network
 from ._neuron_names import neuron_named
 from ._sequential import Sequential
 from ._soma import Soma
@@ -66,11 +69,12 @@ def encode(layer: Any, path: str = "the network") -> dict[str, Any]:
     if type(layer) is Sequential:
         return {"class": "Sequential", "layers": [encode(inner, f"layers[{k}]") for k, inner in enumerate(layer.layers)]}
     if isinstance(layer, Soma) and type(layer) in (Soma, *SOMAS.values()):
-        name = layer.neuron.name
-        if neuron_named(name) != layer.neuron:
-            _refuse_to_save(path, f"has the neuron {name!r}, which is not made of the models and wrappers of `snnjax.functional`")
+        _check_neuron(layer.neuron, path)
         choices = text.encode_choices(layer.config, layer.neuron, path)
-        return {"class": type(layer).__name__, "neuron": name, "shape": list(layer.shape), "choices": choices}
+        return {"class": type(layer).__name__, "neuron": layer.neuron.name, "shape": list(layer.shape), "choices": choices}
+    if type(layer) in iaf.LAYERS.values():
+        _check_neuron(layer.neuron, path)
+        return iaf.encode(layer, path)
     if type(layer) is _NN.Lambda:
         known = next((name for name, function in _FUNCTIONS.items() if function is layer.fn), None)
         if known is None:
@@ -78,8 +82,11 @@ def encode(layer: Any, path: str = "the network") -> dict[str, Any]:
         return {"class": "Lambda", "function": known}
     known = next((name for name, (made, _) in _LAYERS.items() if type(layer) is made), None)
     if known is None:
-        names = ", ".join(["Sequential", *SOMAS, "Soma", "Lambda", *_LAYERS])
-        _refuse_to_save(path, f"is a {type(layer).__name__}, which a file cannot name; it can name {names}")
+        names = ", ".join(["Sequential", *SOMAS, "Soma", *iaf.LAYERS, "Lambda", *_LAYERS])
+        as_graph = (
+            " (`graph.save(path, graph.of(net))` can hold it)" if isinstance(layer, Network | Scale | Threshold | Flatten | Delay) else ""
+        )
+        _refuse_to_save(path, f"is a {type(layer).__name__}, which a file cannot name{as_graph}; it can name {names}")
     return {"class": known, "arguments": {name: _plain(getattr(layer, name)) for name in _LAYERS[known][1]}}
 
 
@@ -96,11 +103,18 @@ def decode(content: Any, depth: int = 0) -> Any:
         return Sequential([decode(inner, depth + 1) for inner in rest["layers"]])
     if (name in SOMAS or name == "Soma") and set(rest) == {"neuron", "shape", "choices"}:
         return _decode_soma(name, **rest)
+    if name in iaf.LAYERS and set(rest) == set(iaf.KEYS):
+        return _without_arrays(name, lambda: iaf.decode(name, rest))
     if name == "Lambda" and set(rest) == {"function"} and isinstance(rest["function"], str) and rest["function"] in _FUNCTIONS:
         return _NN.Lambda(_FUNCTIONS[rest["function"]])
     if name in _LAYERS and set(rest) == {"arguments"}:
         return _decode_layer(name, rest["arguments"])
-    _refuse(f"describes a layer {name!r:.60} that this snnjax cannot make. {did_you_mean(name[:60], ['Sequential', *SOMAS, *_LAYERS])}")
+    _refuse(f"describes a layer {name!r:.60} that this snnjax cannot make. {did_you_mean(name[:60], ['Sequential', *SOMAS, *iaf.LAYERS, *_LAYERS])}")
+
+
+def _check_neuron(neuron: Any, path: str) -> None:
+    if neuron_named(neuron.name) != neuron:
+        _refuse_to_save(path, f"has the neuron {neuron.name!r}, which is not made of the models and wrappers of `snnjax.functional`")
 
 
 def _decode_soma(name: str, neuron: Any, shape: Any, choices: Any) -> Any:

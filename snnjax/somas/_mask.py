@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import DTypeError, ShapeError
+from ..functional._feedback import unroll_population
 
 Shape = tuple[int, ...]
 
@@ -74,7 +75,9 @@ def simulate_masked(
 def _run(
     neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: Any, dt: Any, config: Any, record: Any, segment: Any
 ) -> tuple[Any, Any]:
-    def step(now: Any, x: Any) -> tuple[Any, Any]:
+    def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
         return masked_step(neuron, params, now, x[0], x[1], dt=dt, config=config)
 
-    return F.unroll(step, state, (inputs, mask), record=record, segment=segment)
+    # The output that `mask` blanks is not the spikes that the state keeps, so `record` is never left out.
+    record = (lambda state, output: output) if record is None else record
+    return unroll_population(neuron, step, params, state, (inputs, mask), record=record, segment=segment)

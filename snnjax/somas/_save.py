@@ -14,11 +14,13 @@ import numpy as np
 
 from .. import _files as files
 from .._errors import DTypeError, FormatError, NumericsError, ParameterError, ShapeError
+from .._kinds import kinds_of
 from ..functional._check import check_params
 from ..functional._concrete import check_domain
 from . import _encode as layers
 from ._extra import pack, unpack
 from ._fields import fields_of, values_of
+from ._iaf_noise import Noise
 from ._soma import Soma
 
 KIND, VERSION = "network", 1
@@ -161,7 +163,9 @@ def _of_a_soma(name: str) -> bool:
 
 
 def _check_somas(path: Any, module: Any) -> None:
-    for soma in jax.tree.leaves(module, is_leaf=lambda node: isinstance(node, Soma)):
+    for soma in jax.tree.leaves(module, is_leaf=lambda node: isinstance(node, Soma | Noise)):
+        if isinstance(soma, Noise):
+            check_domain(soma.sigma, "sigma", kinds_of(Noise)["sigma"], "load")
         if isinstance(soma, Soma):
             try:
                 check_params(soma.params, soma.shape, soma.neuron.ports, (), "load")

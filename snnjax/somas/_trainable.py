@@ -11,6 +11,7 @@ import jax
 
 from .._errors import ConfigError, did_you_mean
 from .._kinds import kinds_of
+from ._iaf_noise import Noise
 from ._soma import Soma
 
 #: Arrays of Equinox layers, weights and biases alike.
@@ -60,10 +61,12 @@ def trainable(net: Any, *, kinds: str | Iterable[str] | None = None, paths: str 
 
 def _parameters(net: Any) -> Iterator[tuple[tuple[str, ...], str]]:
     """The path and the kind of every floating array that may train."""
-    leaves = jax.tree_util.tree_leaves_with_path(net, is_leaf=lambda node: isinstance(node, Soma))
+    leaves = jax.tree_util.tree_leaves_with_path(net, is_leaf=lambda node: isinstance(node, Soma | Noise))
     for path, leaf in leaves:
         if isinstance(leaf, Soma):
             yield from _annotated(leaf.params, (*_names(path), "params"))
+        elif isinstance(leaf, Noise):
+            yield from _annotated(leaf, _names(path))
         elif eqx.is_inexact_array(leaf):
             yield _names(path), _OF_LAYERS
 

@@ -1,7 +1,4 @@
-"""Pictures of simulations: rasters, traces, f-I curves. Every function takes an axis or makes one, and returns it.
-
-Nothing here calls `show` or touches a figure that it was not given. Matplotlib is imported when a function is called.
-"""
+"""Pictures of simulations: rasters, traces, f-I curves."""
 
 from __future__ import annotations
 
@@ -9,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
+from .._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
+from ._axes import axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +37,7 @@ def raster(spikes: Any, *, dt: float, ax: Axes | None = None) -> Axes:
     """
     spikes = _columns(spikes, "spikes")
     time, unit = _time(len(spikes), dt)
-    ax = _axes(ax)
+    ax = axes(ax)
     steps, neurons = np.nonzero(spikes > 0)
     # As high as a row, but never too small to be seen nor a line across the picture.
     points = ax.bbox.height * 72.0 / ax.figure.dpi
@@ -81,7 +79,7 @@ def traces(v: Any, *, dt: float, spikes: Any = None, v_th: Any = None, ax: Axes 
     marks = _columns(np.zeros(v.shape) if spikes is None else spikes, "spikes")
     if marks.shape != v.shape:
         raise _misfit("spikes", marks.shape, str(v.shape))
-    ax = _axes(ax)
+    ax = axes(ax)
     lines = ax.plot(time, v, linewidth=1.2)
     for threshold in np.unique(thresholds):
         ax.axhline(threshold, color="0.4", linestyle="--", linewidth=1.0)
@@ -115,20 +113,10 @@ def fi_curve(currents: Any, rates: Any, ax: Axes | None = None) -> Axes:
     currents, rates = _numbers(currents, "currents"), _columns(rates, "rates")
     if currents.shape != rates.shape[:1]:
         raise _misfit("rates", rates.shape, f"({currents.size}, ...), one row per current")
-    ax = _axes(ax)
+    ax = axes(ax)
     ax.plot(currents, rates, marker="o", markersize=3.0, linewidth=1.2)
     ax.set(xlabel="input current (A)", ylabel="firing rate (Hz)")
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("`snnjax.plot` needs Matplotlib: `pip install snnjax[plot]`.") from error
-    return plt.subplots(layout="constrained")[1]
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:
