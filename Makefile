@@ -23,8 +23,9 @@ test-newest:
 	if [ -z "$$newest" ] || [ "$$($$newest -c "$$version")" = "$$($(PYTHON) -c "$$version")" ]; then \
 	  echo "test-newest: no other Python 3.12 or 3.13 on this machine; the second run of the suite is left out."; \
 	else \
-	  echo "test-newest: the suite once more on $$newest."; \
-	  $(MAKE) --no-print-directory .venv-newest/.test && .venv-newest/bin/python -m pytest -n auto; \
+	  echo "test-newest: what depends on JAX and Python once more, on $$newest."; \
+	  $(MAKE) --no-print-directory .venv-newest/.test && \
+	  .venv-newest/bin/python -m pytest -n auto -m 'not long and not gpu and not once'; \
 	fi
 
 lint: .venv/.dev

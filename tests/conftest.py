@@ -14,6 +14,23 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 TRACES = Path(os.environ.get("SNNJAX_TRACES", Path(__file__).parents[2] / "shared" / "traces"))
 
+#: Files of tests that say nothing about the version of JAX or Python: pure NumPy, refusals, replays of recorded numbers. `make test`
+#: runs them on one Python only.
+ONCE = {
+    "test_layers", "test_doors", "test_open_doors", "test_files", "test_plot", "test_demo",
+    "test_events_doors", "test_events_doors_jax", "test_events_files", "test_events_archives", "test_events_raster", "test_events_record",
+    "test_events_signals", "test_graph", "test_graph_validate", "test_graph_files", "test_graph_operations", "test_graph_order",
+    "test_graph_plot", "test_graph_of", "test_nir", "test_nir_equations", "test_nir_file", "test_nir_package", "test_event_lif_doors",
+    "test_norse_traces", "test_spark_traces", "test_somas_spark", "test_brian_traces", "test_brian_layers", "test_dynapse_traces",
+    "test_dynapse_learning", "test_dynapse_match", "test_dynapse_rockpool", "test_dynapse_lower", "test_noise", "test_brian",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in ONCE:
+            item.add_marker(pytest.mark.once)
+
 
 def traces(folder: str, pattern: str) -> list[Path]:
     """The trace files of one simulator, sorted; empty where there are none."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import snnjax.functional as F
 
@@ -79,6 +80,25 @@ COMPOSITIONS = [
 
 ALL = MODELS + COMPOSITIONS
 SPIKING = [case for case in ALL if case.neuron.spiking]
+
+#: Compositions in which every wrapper and every rule occurs, alone and around another; the contract tests run the models and
+#: these. All other compositions are `long`.
+COVERING = {
+    "refractory(leaky, gate_input)",
+    "refractory(leaky, clamp_to_reset)",
+    "recurrent(refractory(lif))",
+    "synapses(leaky, 2)",
+    "synapses(recurrent(lif), 2)",
+    "refractory(delta(leaky))",
+    "injected(refractory(lif))",
+    "membrane(lif)",
+}
+
+
+def parameters_of(cases: list[Case]) -> list[Any]:
+    """The cases as parameters of a test, with the marker `long` where another covers them."""
+    covering = {case.name for case in MODELS} | COVERING
+    return [pytest.param(case, id=case.name, marks=() if case.name in covering else pytest.mark.long) for case in cases]
 
 
 def name_of(case: Case) -> str:

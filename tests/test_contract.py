@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from models import ALL, MODELS, SPIKING, Case, differentiable, jumps, name_of
+from models import ALL, MODELS, SPIKING, Case, differentiable, jumps, parameters_of
 
 import snnjax.functional as F
 from snnjax._kinds import kinds_of
 
-every_model = pytest.mark.parametrize("case", ALL, ids=name_of)
-every_spiking_model = pytest.mark.parametrize("case", SPIKING, ids=name_of)
+every_model = pytest.mark.parametrize("case", parameters_of(ALL))
+every_spiking_model = pytest.mark.parametrize("case", parameters_of(SPIKING))
 DT = 1e-3
 
 
@@ -234,7 +234,7 @@ ORDERS = {"exact": None, "exponential_euler": 1.0, "euler": 1.0, "rk4": 4.0}
 
 
 @pytest.mark.parametrize("integrator", [F.exact, F.exponential_euler, F.euler, F.rk4], ids=lambda i: i.name)
-@pytest.mark.parametrize("case", [case for case in ALL if "recurrent" not in case.name], ids=name_of)
+@pytest.mark.parametrize("case", parameters_of([case for case in ALL if "recurrent" not in case.name]))
 def test_halving_dt_converges_at_the_order_of_the_integrator(case: Case, integrator: F.Integrator, x64: None) -> None:
     params = F.with_core(case.params, F.core(case.params)._replace(v_th=1e9)) if case.neuron.spiking else case.params
     coarse = case.inputs(steps=20, shape=(5,), dtype=np.float64)

@@ -24,6 +24,8 @@ def run(code: str, names: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda p: p.name)
 def test_the_examples_run_as_printed(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if re.search("^import nir", page.read_text(), flags=re.MULTILINE):
+        pytest.importorskip("nir", reason='needs the extra: pip install "snnjax[nir]"')
     names: dict[str, object] = {}
     for example in examples(page):
         run(example, names)
