@@ -56,18 +56,20 @@ def trained() -> digits.Trained:
 
 def test_training_learns_weights_and_time_constants(trained: digits.Trained) -> None:
     data = digits.load(0)
-    accuracy, spikes = digits.evaluate(trained.params, data.test_images, data.test_labels)
+    accuracy, spikes = digits.evaluate(trained.net, data.test_images, data.test_labels)
     assert accuracy > 0.85 and trained.losses[-1] < 0.5 * trained.losses[0] and trained.accuracies[-1] > 0.8
     assert 10 < spikes < digits.HIDDEN * digits.STEPS
-    for tau in (trained.params["hidden"].tau_mem, trained.params["hidden"].tau_syn, trained.params["readout"].tau_mem):
+    hidden, readout = trained.net.layers[1].params, trained.net.layers[3].params
+    for tau in (hidden.tau_mem, hidden.tau_syn, readout.tau_mem):
         assert bool(jnp.all(tau > 0)) and float(jnp.std(tau)) > 1e-5
+    assert float(hidden.v_th) == 1.0 and float(readout.v_leak) == 0.0
 
 
 def test_accuracy_and_spikes_are_those_of_the_network(trained: digits.Trained) -> None:
     data = digits.load(0)
     images, labels = jnp.asarray(data.test_images[:40]), data.test_labels[:40]
-    spikes, v = digits.network(trained.params, images)
-    accuracy, count = digits.evaluate(trained.params, images, labels)
+    spikes, v = digits.respond(trained.net, images)
+    accuracy, count = digits.evaluate(trained.net, images, labels)
     assert spikes.shape == (digits.STEPS, 40, digits.HIDDEN) and v.shape == (digits.STEPS, 40, 10)
     assert accuracy == pytest.approx(np.mean(np.asarray(v[-1]).argmax(axis=1) == labels))
     assert count == pytest.approx(float(spikes.sum()) / 40)
@@ -194,5 +196,5 @@ def test_a_full_run_reads_the_held_out_digits() -> None:
     for seed in range(5):
         data = digits.load(seed)
         trained = digits.train(data, epochs=60, seed=seed)
-        accuracies.append(float(digits.evaluate(trained.params, data.test_images, data.test_labels)[0]))
+        accuracies.append(float(digits.evaluate(trained.net, data.test_images, data.test_labels)[0]))
     assert min(accuracies) >= 0.97 and np.mean(accuracies) >= 0.98

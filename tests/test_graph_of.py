@@ -253,7 +253,9 @@ def test_convolutions_that_pad_with_something_else_are_refused() -> None:
     assert caught.value.field == "network"
 
 
-@pytest.mark.parametrize("thing", [F.lif_step, somas.LIFSomaConfig(shape=(3,)), eqx.nn.Linear, None, {"a": LIF3}], ids=lambda thing: type(thing).__name__)
+@pytest.mark.parametrize(
+    "thing", [F.lif_step, somas.LIFSomaConfig(shape=(3,)), eqx.nn.Linear, None, {"a": LIF3}], ids=lambda thing: type(thing).__name__
+)
 def test_what_is_no_network_is_refused(thing: Any) -> None:
     with pytest.raises(snnjax.DTypeError, match="`network` must be a soma, a `Sequential` or a layer of Equinox; got") as caught:
         G.of(thing)

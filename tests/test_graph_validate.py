@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from graphs import LEAKY, LIF, TOPOLOGIES, edges, graphs, lif, linear, path
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import snnjax
 import snnjax.functional as F
 from snnjax import graph as G
+from snnjax.graph._models import model_named
 
 NAN = float("nan")
 
@@ -68,7 +71,18 @@ ONE = {
         wired(G.Edge("out", "out")),
         ("edge", "edge 1", "Its `source` is an Output, which has no outputs", "Use an `Alias`"),
     ),
-    "a port of a plain node": (wired(G.Edge("in/x", "out")), ("edge", "edge 1", "Its `source` is an Input|no such port", "")),
+    "a port of a plain node": (
+        G.Graph({"in": G.Input(4), "a": G.Alias(4), "out": G.Output(4)}, [*edges(("in", "a"), ("a", "out")), G.Edge("a/x", "out")]),
+        ("edge", "edge 2, 'a/x' -> 'out'", "Its `source` 'a/x' has no such port", "The outputs are `a`"),
+    ),
+    "a port of an input": (
+        G.Graph({"in": G.Input(4), "out": G.Output(4)}, edges(("in/x", "out"))),
+        ("edge", "edge 0, 'in/x' -> 'out'", "Its `source` 'in/x' has no such port", "The outputs are `in`"),
+    ),
+    "a port twice, under two names": (
+        G.Graph({"in": G.Input(4), "b": block(), "out": G.Output(4)}, edges(("in", "b"), ("in", "b/x"), ("b/y", "out"))),
+        ("double", "edge 1, 'in' -> 'b/x'", "by an earlier edge already", "adds=True"),
+    ),
     "no such port": (
         wired(G.Edge("in", "b/z", adds=True), G.Edge("in", "b"), G.Edge("b", "out", adds=True), b=block()),
         ("edge", "edge 1, 'in' -> 'b/z'", "Its `target` 'b/z' has no such port", "The inputs are `b/x`"),
@@ -373,6 +387,38 @@ def test_many_parallel_edges_are_compared_in_one_go():
 @given(graphs())
 def test_a_flattened_graph_is_in_order_if_the_nested_one_is(g):
     assert G.validate(g) == () and G.validate(G.flatten(g)) == ()
+
+
+ODD = [0.0, -1.0, 3, np.nan, np.inf, np.float16(1.0), np.array([1.0, np.nan]), np.ones((2, 2), np.int8), np.zeros(0), {}, {"tau_mem": 1.0}]
+ODD += [ml_dtypes.bfloat16(0.5), np.full(3, 2, ml_dtypes.bfloat16), np.full(3, 2**63, np.uint64), {"ampa": 1.0, "x": {}}]
+NAMES = ["in", "a", "b", "out", "", "a/b", "b/in", "b/nowhere", "/", "nowhere"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_is_wrong_it_is_reported_and_nothing_raises(data):
+    def odd_node() -> G.Node:
+        model = data.draw(st.sampled_from(["lif", "dynapse_dpi", "synapses(leaky, 2)", "recurrent(lif)", "lfi", ""]))
+        wanted = getattr(model_named(model), "params", {})
+        params = {name: data.draw(st.sampled_from(ODD)) for name in wanted if data.draw(st.integers(0, 9))}
+        if "neuron" in params:
+            params["neuron"] = {name: data.draw(st.sampled_from(ODD)) for name in LIF}
+        shape = data.draw(st.sampled_from([(), 0, 3, (2, 3)]))
+        inner = G.SubGraph(G.Graph({"in": G.Input(3), "x": G.Output(3)}, edges(("in", "x"))))
+        return data.draw(
+            st.sampled_from([G.Neurons(model, params, shape), G.Input(shape), G.Output(3), G.Alias(shape), inner, G.SubGraph(G.Graph())])
+        )
+
+    nodes = {name: odd_node() for name in data.draw(st.lists(st.sampled_from(NAMES), max_size=5, unique=True))}
+    indices = st.sampled_from([None, None, [], [0], [-1], [5, 0], [1, 1, 1], [0, 1, 2]])
+    wires = st.builds(G.Edge, st.sampled_from(NAMES), st.sampled_from(NAMES), indices, indices, st.booleans())
+    g = G.Graph(nodes, data.draw(st.lists(wires, max_size=6)))
+    assert all(isinstance(problem, G.Problem) and str(problem) for problem in G.validate(g)) and repr(g)
+    for use in (G.flatten, G.topological_order, G.recurrent, G.to_json):
+        try:
+            use(g)
+        except snnjax.GraphError as error:
+            assert error.field
 
 
 def test_validate_wants_a_graph():

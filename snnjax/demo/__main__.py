@@ -40,8 +40,8 @@ def read_digits(epochs: int, seed: int, output: str) -> None:
     shown = f"{len(data.labels)} digits of 8x8 pixels, each shown for {steps} steps of {1e3 * digits.DT:g} ms"
     print(f"Training {count} LIF neurons to read {shown}")
     trained = digits.train(data, epochs, seed)
-    accuracy, spikes = (float(value) for value in digits.evaluate(trained.params, data.test_images, data.test_labels))
-    tau_mem = 1e3 * np.asarray(trained.params["hidden"].tau_mem)
+    accuracy, spikes = (float(value) for value in digits.evaluate(trained.net, data.test_images, data.test_labels))
+    tau_mem = 1e3 * np.asarray(trained.net.layers[1].params.tau_mem)
     print(f"  test accuracy     {100 * accuracy:.2f} % of {len(data.test_labels)} digits held out")
     print(f"  spikes per image  {spikes:.0f} ({100 * spikes / (count * steps):.1f} % of neurons and steps)")
     print(f"  learnt tau_mem    {tau_mem.min():.1f} to {tau_mem.max():.1f} ms (10 ms before)")

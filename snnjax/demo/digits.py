@@ -1,23 +1,24 @@
 """Train 256 spiking neurons to read scikit-learn's 8x8 digits, with surrogate gradients.
 
-Every pixel is a current into the synapses of a hidden layer of LIF neurons, held for 25 ms; ten leaky integrators read the
-spikes, and the one whose membrane is highest at the end is the answer. Everything is trained together: weights, time
-constants, biases, the threshold. The hyper-parameters were chosen on a part of the training images, not on the test images.
+Every pixel is an input that lasts 25 ms; ten leaky integrators read the spikes of a hidden layer of LIF neurons, and the
+one whose membrane is highest at the end is the answer. Weights and time constants are trained together. The
+hyper-parameters were chosen on a part of the training images, not on the test images.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 import snnjax.functional as F
-from snnjax import fit
+from snnjax import fit, somas
 from snnjax._progress import ProgressBar
 
 DT = 1e-3
@@ -26,7 +27,7 @@ HIDDEN = 256
 BATCH = 64
 RATE = 1e-2
 NOISE = 0.2
-CONFIG = F.SpikingConfig(spike=F.superspike(slope=10.0))
+GAIN = 2.0
 
 
 class Digits(NamedTuple):
@@ -39,9 +40,9 @@ class Digits(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What training gives: the parameters, the loss and accuracy of every epoch, and what it took, s."""
+    """What training gives: the network, the loss and accuracy of every epoch, and what it took, s."""
 
-    params: Any
+    net: somas.Sequential
     losses: np.ndarray
     accuracies: np.ndarray
     compile_seconds: float
@@ -61,74 +62,85 @@ def load(seed: int) -> Digits:
     return Digits(images[train], labels[train], images[test], labels[test])
 
 
-def initial(key: jax.Array) -> dict[str, Any]:
-    """Random weights; every neuron has time constants and a bias of its own to learn."""
+def network(key: jax.Array) -> somas.Sequential:
+    """Random weights; every neuron has time constants of its own to learn."""
     key_in, key_out = jax.random.split(key)
-    hidden, classes = jnp.ones(HIDDEN), jnp.ones(10)
-    return {
-        "w_in": 0.1 * jax.random.normal(key_in, (64, HIDDEN)),
-        "hidden": F.LIFParams(tau_mem=10e-3 * hidden, tau_syn=5e-3 * hidden, bias=0.0 * hidden),
-        "w_out": jax.random.normal(key_out, (HIDDEN, 10)) / jnp.sqrt(HIDDEN),
-        "readout": F.LeakyIntegratorParams(tau_mem=10e-3 * classes, tau_syn=5e-3 * classes, bias=0.0 * classes),
-    }
+    tau_mem, tau_syn = somas.Constant(10e-3), somas.Constant(5e-3)
+    hidden = somas.LIFSomaConfig(shape=(HIDDEN,), tau_mem=tau_mem, tau_syn=tau_syn, spike=F.superspike(slope=3.0))
+    readout = somas.LeakyIntegratorSomaConfig(shape=(10,), tau_mem=tau_mem, tau_syn=tau_syn)
+    pixels = eqx.nn.Linear(64, HIDDEN, key=key_in)
+    pixels = eqx.tree_at(lambda layer: layer.weight, pixels, GAIN * pixels.weight)
+    return somas.Sequential([pixels, hidden.build(), eqx.nn.Linear(HIDDEN, 10, key=key_out), readout.build()])
 
 
-def network(params: dict[str, Any], images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def respond(net: somas.Sequential, images: Any) -> tuple[jax.Array, jax.Array]:
     """Spikes `(T, batch, HIDDEN)` of the hidden layer and membranes `(T, batch, 10)` of the read-out."""
-    # The images do not change in time, so one product serves all steps; so does one product for all spikes.
-    currents = images @ params["w_in"]
-    currents = jnp.broadcast_to(currents, (STEPS, *currents.shape))
-    _, spikes = F.simulate(F.lif, params["hidden"], currents, dt=DT, config=CONFIG)
-    # A potential common to all classes means nothing to the loss; left free, it would wander.
-    readout = params["readout"]._replace(v_leak=0.0)
-    _, v = F.simulate(F.leaky_integrator, readout, spikes @ params["w_out"], dt=DT)
-    return spikes, v
+    _, outputs = net.outputs(jnp.broadcast_to(images, (STEPS, *images.shape)), dt=DT)
+    return outputs[1], outputs[3]
 
 
-def make_step(like: dict[str, Any], optimizer: optax.GradientTransformation) -> Callable[..., Any]:
-    """One training step: the whole sequence, its gradient, the update."""
+def make_step(
+    net: somas.Sequential, optimizer: optax.GradientTransformation, kinds: tuple[str, ...] = ("weight", "time_constant")
+) -> tuple[Callable[..., Any], Any]:
+    """One training step, `(net, state, images, labels, key) -> (net, state, (loss, accuracy))`, and the optimizer's first state."""
+    spec = somas.trainable(net, kinds=kinds)
 
-    def loss(free: Any, images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-        _, v = network(fit.constrain(like, free), images)
-        scores = v[-1]  # not the maximum over time: where a membrane only falls, that is its start, without a gradient
-        entropy = optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean()
-        return entropy, (scores.argmax(axis=-1) == labels).mean()
+    @eqx.filter_jit
+    def step(net: Any, state: Any, images: Any, labels: Any, key: jax.Array) -> tuple[Any, Any, tuple[jax.Array, jax.Array]]:
+        noisy = images + NOISE * jax.random.normal(key, images.shape)
+        # Time constants train as logarithms: no step of the optimizer can make one negative.
+        free, fixed = eqx.partition(fit.unconstrain(net), spec)
 
-    def step(free: Any, state: Any, images: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[Any, Any, tuple[jax.Array, jax.Array]]:
-        images = images + NOISE * jax.random.normal(key, images.shape)
-        measured, gradient = jax.value_and_grad(loss, has_aux=True)(free, images, labels)
+        def loss(free: Any) -> tuple[jax.Array, jax.Array]:
+            _, v = respond(fit.constrain(net, eqx.combine(free, fixed)), noisy)
+            # The last membrane, not the highest over time: where one only falls, that is its start, without a gradient.
+            return somas.cross_entropy(v[-1], labels), (v[-1].argmax(axis=-1) == labels).mean()
+
+        (value, accuracy), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(free)
         updates, state = optimizer.update(gradient, state, free)
-        return optax.apply_updates(free, updates), state, measured
+        free = eqx.apply_updates(free, updates)
+        return fit.constrain(net, eqx.combine(free, fixed)), state, (value, accuracy)
 
-    return jax.jit(step)
+    return step, optimizer.init(eqx.filter(fit.unconstrain(net), spec))
 
 
-def train(digits: Digits, epochs: int, seed: int) -> Trained:
-    """Adam over shuffled batches, with a rate that falls to 0 along a cosine."""
-    key, key_params = jax.random.split(jax.random.key(seed))
-    params = initial(key_params)
+def epochs_of(step: Callable[..., Any], net: Any, state: Any, digits: Digits, epochs: int, seed: int) -> Iterator[tuple[Any, np.ndarray]]:
+    """Train over shuffled batches; after each epoch comes what was trained, and its mean loss and accuracy."""
+    rng, key = np.random.default_rng(seed), jax.random.key(seed)
     batches = len(digits.labels) // BATCH
-    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, epochs * batches))
-    free = fit.unconstrain(params)  # time constants as logarithms: no update can make one negative
-    state = optimizer.init(free)
-    start = time.perf_counter()
-    step = make_step(params, optimizer).lower(free, state, digits.images[:BATCH], digits.labels[:BATCH], key).compile()
-    compiled = time.perf_counter()
-    rng, bar, history = np.random.default_rng(seed), ProgressBar(epochs), []
     for epoch in range(epochs):
         order = rng.permutation(len(digits.labels))[: batches * BATCH].reshape(batches, BATCH)
         measured = []
-        for k, chosen in zip(jax.random.split(jax.random.fold_in(key, epoch), batches), order, strict=True):
-            free, state, values = step(free, state, digits.images[chosen], digits.labels[chosen], k)
+        for now, chosen in zip(jax.random.split(jax.random.fold_in(key, epoch), batches), order, strict=True):
+            net, state, values = step(net, state, digits.images[chosen], digits.labels[chosen], now)
             measured.append(values)
-        history.append(np.mean(measured, axis=0))
-        bar(epoch + 1, f"loss {history[-1][0]:.3f}, accuracy {100 * history[-1][1]:.1f} %")
+        yield net, np.mean(measured, axis=0)
+
+
+def adam(digits: Digits, epochs: int, rate: float = RATE) -> optax.GradientTransformation:
+    """Adam with a rate that falls to 0 along a cosine."""
+    return optax.adam(optax.cosine_decay_schedule(rate, epochs * (len(digits.labels) // BATCH)))
+
+
+def train(digits: Digits, epochs: int, seed: int) -> Trained:
+    """Train a network, with a progress bar."""
+    net = network(jax.random.key(seed))
+    start = time.perf_counter()
+    step, state = make_step(net, adam(digits, epochs))
+    step = step.lower(net, state, digits.images[:BATCH], digits.labels[:BATCH], jax.random.key(0)).compile()
+    compiled = time.perf_counter()
+    bar, history = ProgressBar(epochs), []
+    trained = net
+    for now, (loss, accuracy) in epochs_of(step, net, state, digits, epochs, seed):
+        trained = now
+        history.append((loss, accuracy))
+        bar(len(history), f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %")
     losses, accuracies = np.transpose(history)
-    return Trained(fit.constrain(params, free), losses, accuracies, compiled - start, time.perf_counter() - compiled)
+    return Trained(trained, losses, accuracies, compiled - start, time.perf_counter() - compiled)
 
 
-@jax.jit
-def evaluate(params: dict[str, Any], images: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+@eqx.filter_jit
+def evaluate(net: somas.Sequential, images: Any, labels: Any) -> tuple[jax.Array, jax.Array]:
     """The accuracy without noise, and the mean number of hidden spikes per image."""
-    spikes, v = network(params, images)
+    spikes, v = respond(net, images)
     return (v[-1].argmax(axis=-1) == labels).mean(), spikes.sum(axis=(0, 2)).mean()

@@ -10,7 +10,7 @@ import numpy as np
 
 from snnjax import plot
 
-from .digits import DT, Digits, Trained, network
+from .digits import DT, Digits, Trained, respond
 
 
 def draw(trained: Trained, digits: Digits, accuracy: float, path: str | Path, image: int = 0) -> Path:
@@ -32,13 +32,13 @@ def draw(trained: Trained, digits: Digits, accuracy: float, path: str | Path, im
     except ImportError as error:
         raise ImportError("The demo needs Matplotlib for its figure: `pip install snnjax[demo]`.") from error
 
-    spikes, v = network(trained.params, jnp.asarray(digits.test_images[image : image + 1]))
+    spikes, v = respond(trained.net, jnp.asarray(digits.test_images[image : image + 1]))
     # A figure without pyplot: no window, no backend to choose, nothing left behind.
     figure = Figure(figsize=(11.0, 3.4), layout=ConstrainedLayoutEngine(wspace=0.04))
     axes = figure.subplots(1, 4, width_ratios=(0.6, 1.1, 1.0, 1.0))
     _image(axes[0], digits.test_images[image])
     answer = int(v[-1].argmax())
-    _hidden(axes[1], np.asarray(spikes[:, 0]), np.asarray(trained.params["w_out"]).argmax(axis=1), answer)
+    _hidden(axes[1], np.asarray(spikes[:, 0]), np.asarray(trained.net.layers[2].weight).argmax(axis=0), answer)
     _read_out(axes[2], np.asarray(v[:, 0]), int(digits.test_labels[image]))
     _learning(axes[3], trained, accuracy)
     for ax in axes[1:]:

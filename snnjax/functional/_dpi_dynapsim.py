@@ -41,19 +41,22 @@ def dynapsim(params: DynapseParams, state: DynapseState, inputs: Any, dt: Any, c
     tau_syn = unit * (process.C_syn / Io) / Itau_syn
     tau_ahp = unit * (process.C_ahp / Io) / Itau_ahp
 
-    steady = jnp.maximum(Igain_syn / Itau_syn * (inputs * (params.Iscale / Io)), 1.0)
-    isyn = jnp.exp(-dt / tau_syn) * (state.isyn / Io) + _charge(process.Vth * process.C_pulse, bias.Ipulse, tau_syn) * steady
+    # Quotients of parameters are written apart from the state: a compiler moves them out of the loop over time, and a
+    # division costs as much as all the rest of a line.
+    per_Io = 1.0 / Io
+    pulse_syn = _charge(process.Vth * process.C_pulse, bias.Ipulse, tau_syn)
+    steady = jnp.maximum((Igain_syn / Itau_syn * (params.Iscale / Io)) * inputs, 1.0)
+    isyn = jnp.exp(-dt / tau_syn) * (state.isyn * per_Io) + pulse_syn * steady
     kick = _charge(process.Vth * process.C_pulse_ahp, bias.Ipulse_ahp, tau_ahp) * (Igain_ahp / Itau_ahp) * (bias.Iw_ahp / Io)
-    iahp = jnp.maximum(jnp.exp(-dt / tau_ahp) * (state.iahp / Io) + kick * state.spikes, 1.0)
+    iahp = jnp.maximum(jnp.exp(-dt / tau_ahp) * (state.iahp * per_Io) + kick * state.spikes, 1.0)
 
     leak = Itau_mem + iahp
-    ready = (state.steps_left == 0).astype(leak.dtype)
-    drive = jnp.maximum(ready * (isyn - leak + bias.Idc / Io), 1.0)
-    m = state.imem / Io
-    feedback = jnp.exp(kappa**2 / (kappa + 1) * state.vmem / process.Ut) / leak * (m + Igain_mem)
-    tau = unit * (process.C_mem / Io) / leak
-    flow = m / (tau * (m + Igain_mem)) * (Igain_mem / Itau_mem * (drive - leak) + feedback - m * (1 + iahp / Itau_mem))
-    m = jnp.maximum(m + dt * flow, 1.0)
+    drive = jnp.maximum(jnp.where(state.steps_left == 0, isyn - leak + bias.Idc / Io, 0.0), 1.0)
+    m = state.imem * per_Io
+    feedback = jnp.exp((kappa**2 / (kappa + 1) / process.Ut) * state.vmem)
+    # Igain_mem/Itau_mem (Iin - Ileak) - imem (1 + iahp/Itau_mem), with 1 + iahp/Itau_mem = leak/Itau_mem
+    pull = (Igain_mem * (drive - leak) - m * leak) * (1.0 / Itau_mem)
+    m = jnp.maximum(m + (dt / (unit * (process.C_mem / Io))) * m * (leak * pull / (m + Igain_mem) + feedback), 1.0)
 
     spikes = _spike_count(m, bias.Ispkthr / Io, Io)
     fired = jnp.clip(spikes, 0.0, 1.0)

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from ._neuron import Neuron, at_least_float32, float_dtype
 from ._unroll import Perturbed, is_zero, unroll
 
-_KEPT_BYTES = 128 * 2**20
+_KEPT_BYTES = 64 * 2**20
 
 
 def unroll_population(
@@ -73,18 +73,21 @@ def _hoisted(step: Any, weight: jax.Array, carry: Any, inputs: Any, before: jax.
     def loop(weight: Any, carry: Any, inputs: Any, closed_over: Any, **options: Any) -> tuple[Any, Any]:
         return unroll(lambda now, x: step(weight, now, x, *closed_over), carry, inputs, **options)
 
-    def without_spikes(weight: Any, carry: Any, before: Any, inputs: Any, closed_over: Any, segment: int | None) -> tuple[Any, Any]:
+    def without_spikes(weight: Any, carry: Any, before: Any, inputs: Any, closed_over: Any, *, segment: int | None) -> Any:
         del before
         return loop(weight, carry, inputs, closed_over, record=lambda _, noted: noted[0], segment=segment)
 
     def run_jvp(primals: Any, tangents: Any) -> Any:
         weight, carry, before, inputs, closed_over = primals
         stretch = segment or _stretch(carry, inputs, Perturbed.of(closed_over, tangents[4]))
-        if is_zero(tangents[0]):
-            perturbed = Perturbed.of(primals, tangents)
-            return jax.jvp(lambda *values: without_spikes(*perturbed.fill(values), stretch), perturbed.values, perturbed.slopes)
         (drive, *others), tree = jax.tree.flatten(inputs)
         slope, *slopes = jax.tree.leaves(tangents[3], is_leaf=is_zero)
+        # The product needs the gradient of the inputs at every step. On a long run that nobody else asks for it, segments of
+        # the loop get along with less memory.
+        in_loop = is_zero(slope) and stretch != len(drive)
+        if is_zero(tangents[0]) or in_loop:
+            perturbed = Perturbed.of(primals, tangents)
+            return jax.jvp(lambda *values: without_spikes(*perturbed.fill(values), segment=stretch), perturbed.values, perturbed.slopes)
         rest = Perturbed.of((carry, others, closed_over), (tangents[1], slopes, tangents[4]))
 
         def of_drive(drive: Any, *values: Any) -> tuple[Any, Any]:
@@ -98,7 +101,7 @@ def _hoisted(step: Any, weight: jax.Array, carry: Any, inputs: Any, before: jax.
         last_slope, (y_slope, _) = linear(change, *rest.slopes)
         return (last, y), (last_slope, y_slope)
 
-    run = jax.custom_jvp(lambda *primals: without_spikes(*primals, segment))
+    run = jax.custom_jvp(lambda *primals: without_spikes(*primals, segment=segment))
     run.defjvp(run_jvp, symbolic_zeros=True)
     return run(weight, carry, before, inputs, tuple(closed_over))
 

@@ -137,12 +137,13 @@ def _run(
     def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
         return neuron.step(params, now, x, dt=dt, config=config)
 
-    def watching(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
-        return watched(functools.partial(step, params), watch)(now, x)
-
     options = {"record": record, "segment": segment}
     if watch is None:
         return *unroll_population(neuron, step, params, state, inputs, **options), None
+
+    def watching(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
+        return watched(functools.partial(step, params), watch)(now, x)
+
     carry = (state, no_fault())
     (state, fault), recorded = unroll_population(neuron, watching, params, carry, inputs, state_of=lambda carry: carry[0], **options)
     return state, recorded, fault

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._data import Shape
 from ._edge import Edge
-from ._graph import Graph, SubGraph, port_shape, ports_of, split
+from ._graph import Graph, SubGraph, flat_name, port_shape, ports_of, split
 from ._nodes import Input, Output
 from ._problem import Problem
 from ._wires import Wires, near
@@ -31,14 +31,14 @@ def edge_problems(g: Graph, found: Wires) -> Iterator[Problem]:
         elif bad := list(_bad_indices(k, edge, math.prod(source), math.prod(target))):
             yield from bad
             continue
-        pairs.setdefault((edge.source, edge.target), []).append(k)
+        pairs.setdefault((flat_name(g, edge.source, "output"), flat_name(g, edge.target, "input")), []).append(k)
     for group in pairs.values():
         yield from _doubles(g.edges, group)
 
 
 def _not_plain(g: Graph, found: Wires) -> list[int]:
     """The edges that have to be looked at one by one; not those between plain nodes of one shape, once, without indices."""
-    nodes = list(g.nodes.values())
+    names, nodes = list(g.nodes), list(g.nodes.values())
     sources, targets = (side.tolist() for side in found)
     leave = [None if isinstance(node, Output | SubGraph) else node.output_shape for node in nodes]
     enter = [None if isinstance(node, Input | SubGraph) else node.input_shape for node in nodes]
@@ -53,6 +53,8 @@ def _not_plain(g: Graph, found: Wires) -> list[int]:
         or many[k]
         or leave[source] is None
         or leave[source] != enter[target]
+        or names[source] != edge.source
+        or names[target] != edge.target
         or edge.source_indices is not None
         or edge.target_indices is not None
     ]
@@ -78,7 +80,7 @@ def _dangling(g: Graph, k: int, edge: Edge) -> Iterator[Problem]:
         node = g.nodes.get(name)
         if node is None:
             what, how = f"Its `{end}` {reference!r:.140} is not a node.", near(name, g.nodes)
-        elif isinstance(node, Input | Output):
+        elif port is None and isinstance(node, Input | Output):
             kind = type(node).__name__
             what, how = f"Its `{end}` is an {kind}, which has no {side}s.", "Use an `Alias` for a node that passes on what it receives."
         else:

@@ -21,8 +21,12 @@ _DURATION = Kind("duration", "s", "nonnegative")
 
 
 def node_problems(name: str, node: Node) -> Iterator[Problem]:
-    check = _CHECKS.get(type(node))
-    return check(f"node {name!r:.140}", node) if check else iter(())
+    return _CHECKS[type(node)](f"node {name!r:.140}", node)
+
+
+def has_values(node: Node) -> bool:
+    """Whether there is anything in the node that could be wrong."""
+    return type(node) in _CHECKS
 
 
 def _linear(where: str, node: Linear) -> Iterator[Problem]:

@@ -98,6 +98,7 @@ def _reset_below_threshold(where: str, given: Mapping[str, Any], wanted: Paramet
     fits = _fits("neuron", shape, ())
     if v_reset.shape not in fits or v_th.shape not in fits:  # reported already; and they might broadcast into something large
         return
+    v_reset, v_th = (it.astype(np.float64) for it in (v_reset, v_th))  # bfloat16 and float16 have no common dtype
     bad = np.greater_equal(v_reset, v_th)
     if bad.any():
         reset, threshold = (float(np.broadcast_to(it, bad.shape)[bad][0]) for it in (v_reset, v_th))

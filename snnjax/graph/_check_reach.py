@@ -55,7 +55,7 @@ def _drives_itself(params: Mapping[str, Any]) -> bool:
     v_leak, v_th = params.get("v_leak"), params.get("v_th")
     if not isinstance(v_leak, np.ndarray) or not isinstance(v_th, np.ndarray) or v_leak.size == 0 or v_th.size == 0:
         return False
-    return bool(v_leak.max() > v_th.min())
+    return float(v_leak.max()) > float(v_th.min())
 
 
 def _reached(nodes: Sequence[Node], begins: Callable[[Node], bool], sources: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -110,14 +110,13 @@ def _numbers(dtype: str, values: list[Any], what: str) -> np.ndarray:
     try:
         if "int" in dtype:
             return np.array(values, dtype)
-        numbers = np.array(values, np.float64)
+        wanted: Any = dtype
         if dtype == "bfloat16":
             import ml_dtypes  # NumPy itself has no bfloat16; this package comes with JAX
 
-            array = numbers.astype(ml_dtypes.bfloat16)
-        else:
-            with np.errstate(over="ignore"):
-                array = numbers.astype(dtype)
+            wanted = ml_dtypes.bfloat16
+        with np.errstate(over="ignore"):  # asked below
+            array = np.array(values, np.float64).astype(wanted)
     except (OverflowError, ImportError) as error:
         refuse(f"has in {what} an array that cannot be {dtype}: {error!s:.100}")
     if not np.isfinite(array.astype(np.float64)).all():

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .._errors import GraphError
 from ._conv import Conv, Pool
 from ._data import plain
 from ._edge import Edge
@@ -46,7 +47,13 @@ def encode(g: Graph, store: Store, path: str = "") -> dict[str, Any]:
 
 
 def _node(name: str, node: Node, store: Store, path: str) -> dict[str, Any]:
-    return {"name": name, "type": type(node).__name__, **{field: _value(value, store, path, field) for field, value in node.fields()}}
+    kind = type(node).__name__
+    if TYPES.get(kind) is not type(node):
+        raise GraphError(
+            f"Node {name!r:.140} is a {kind}, which a file cannot name; it can name {', '.join(TYPES)}.",
+            where="save", field="g", value=kind, allowed=", ".join(TYPES),
+        )  # fmt: skip
+    return {"name": name, "type": kind, **{field: _value(value, store, path, field) for field, value in node.fields()}}
 
 
 def _value(value: Any, store: Store, path: str, field: str) -> Any:

@@ -7,7 +7,7 @@ import dataclasses
 from .._errors import GraphError
 from ._check_names import flat_name_problems
 from ._edge import Edge
-from ._graph import Graph, SubGraph, check_graph, port_shape, ports_of, split
+from ._graph import Graph, SubGraph, check_graph, flat_name, port_shape, split
 from ._join import without
 from ._node import Node
 from ._nodes import Alias, Input, Output
@@ -56,13 +56,12 @@ def _spread(g: Graph, prefix: str, nodes: dict[str, Node], edges: list[Edge]) ->
         else:
             nodes[prefix + name] = node
     for edge in g.edges:
-        source, target = prefix + _end(g, edge.source, "output"), prefix + _end(g, edge.target, "input")
+        source, target = (prefix + _end(g, end, side) for end, side in ((edge.source, "output"), (edge.target, "input")))
         edges.append(dataclasses.replace(edge, source=source, target=target))
     return ports
 
 
 def _end(g: Graph, reference: str, side: str) -> str:
-    """What an edge names, as the name in the flattened graph."""
     name, port = (reference, None) if reference in g.nodes else split(reference)
     node = g.nodes.get(name)
     if node is None or port_shape(node, port, side) is None:
@@ -70,6 +69,4 @@ def _end(g: Graph, reference: str, side: str) -> str:
             f"An edge names {reference!r:.140}, which is no {side} of the graph. {near(name, g.nodes)} `validate` lists all such edges.",
             where="flatten", field="edges", value=reference, allowed="names of nodes, or of ports",
         )  # fmt: skip
-    if not isinstance(node, SubGraph):
-        return name
-    return f"{name}.{port if port is not None else next(iter(ports_of(node, side)))}"
+    return flat_name(g, reference, side)

@@ -201,3 +201,10 @@ def port_shape(node: Node, port: str | None, side: str) -> Shape | None:
     if port is None and isinstance(node, SubGraph):
         return next(iter(ports.values())) if len(ports) == 1 else None
     return ports.get(port)
+
+
+def flat_name(g: Graph, reference: str, side: str) -> str:
+    """What the flattened graph calls the node or the port that an edge names; both must be there."""
+    name, port = (reference, None) if reference in g.nodes else split(reference)
+    node = g.nodes[name]
+    return f"{name}.{port or next(iter(ports_of(node, side)))}" if isinstance(node, SubGraph) else name

@@ -9,7 +9,7 @@ from ._data import Shape, describe, flat_params, same
 
 
 class Node:
-    """A node of a graph; the base of all kinds.
+    """A node of a graph; the base of all kinds, for `isinstance` and `graph.find`.
 
     Attributes:
         input_shape: what arrives in one step, without batch and time.

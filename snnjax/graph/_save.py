@@ -60,6 +60,13 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Graph:
     Raises:
         FormatError: the file is truncated, damaged, of another kind or a newer version, or its parts do not fit.
         GraphError: `validate` finds problems in the graph.
+        OSError: it cannot be opened.
+
+    >>> from snnjax import graph
+    >>> graph.load("there_is_no_such_file")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'there_is_no_such_file'
     """
     content, arrays = files.read(path, KIND, VERSION, max_bytes=max_bytes)
     left = dict(arrays)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .._errors import GraphError
 from ._check_edges import edge_problems
 from ._check_names import flat_name_problems, name_problems
-from ._check_nodes import node_problems
+from ._check_nodes import has_values, node_problems
 from ._check_reach import reach_problems
 from ._graph import Graph, SubGraph, check_graph
 from ._problem import Problem
@@ -50,7 +50,7 @@ def _problems(g: Graph) -> Iterator[Problem]:
     yield from name_problems(g)
     good = set()  # of those that `g` has more than once; `g` keeps them, so an `id` stays that of one node
     for name, node in g.nodes.items():
-        if id(node) in good:
+        if id(node) in good or not (has_values(node) or isinstance(node, SubGraph)):
             continue
         if isinstance(node, SubGraph):
             found = [problem.inside(f"node {name!r:.140}") for problem in _problems(node.graph)]
@@ -65,10 +65,21 @@ def _problems(g: Graph) -> Iterator[Problem]:
 
 
 def require_valid(g: Graph, where: str) -> None:
-    """What everything that uses a graph asks first.
+    """Refuse a graph with problems: what everything that uses a graph asks first.
+
+    Args:
+        g: a graph.
+        where: the name of what asks, for the error.
 
     Raises:
         GraphError: `g` has problems; they are in the message, and as a tuple in `value`.
+
+    >>> from snnjax import graph
+    >>> graph.require_valid(graph.Graph({"in": graph.Input(2)}), "lower")
+    Traceback (most recent call last):
+    ...
+    snnjax._errors.GraphError: The graph has 1 problem:
+      node 'in': It leads to no Output. Connect it, or leave it out.
     """
     check_graph(g, "g", where)
     problems = tuple(itertools.islice(_all_problems(g), _MOST))  # a hostile file can have a million

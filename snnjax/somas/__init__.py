@@ -6,7 +6,7 @@ is `eqx.partition` with `trainable(...)`, any optimizer of Optax, and a loop of 
 
 from ._config import SomaConfig, config_class
 from ._iaf import FeedForwardIAF, RecurrentIAF
-from ._iaf_layer import IAFState
+from ._iaf_run import IAFState
 from ._initialisers import Constant, Initialiser, LogNormal, Normal, PerGroup, TruncatedNormal, Uniform
 from ._layer import Dynamic
 from ._losses import cross_entropy, latency_loss, membrane_cross_entropy, rate_loss

@@ -13,7 +13,6 @@ from ._choices import choices_of, describe_choice, same_choice
 from ._fields import Field, fields_of
 from ._initialisers import Initialiser
 
-
 #: A line of a table: field, value, unit, domain, meaning.
 Row = tuple[str, str, str, str, str]
 

@@ -45,7 +45,7 @@ class Delays:
         known = concrete(seconds)
         if known is None:
             raise ConfigError(
-                f"`{name}` must be known when the layer is made; got a traced value. Delays are whole numbers of steps, and have no gradient.",
+                f"`{name}` must be known when the layer is made; got a traced value. Delays are whole numbers of steps, without gradient.",
                 where="IAF layer",
                 field=name,
                 allowed="numbers",
@@ -86,8 +86,8 @@ class Delays:
         given = concrete(dt)
         if given is None:
             raise ConfigError(
-                f"`dt` must be a plain number for a layer with a `{self.name}`; it is traced. How many steps a delay takes is a size in the "
-                "program: pass `dt` as a static argument of `jit`.",
+                f"`dt` must be a plain number for a layer with a `{self.name}`; it is traced. How many steps a delay takes is a size in "
+                "the program: make `dt` a static argument of `jit`.",
                 where="simulate",
                 field="dt",
                 allowed="a number",

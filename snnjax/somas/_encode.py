@@ -72,7 +72,7 @@ def encode(layer: Any, path: str = "the network") -> dict[str, Any]:
         _check_neuron(layer.neuron, path)
         choices = text.encode_choices(layer.config, layer.neuron, path)
         return {"class": type(layer).__name__, "neuron": layer.neuron.name, "shape": list(layer.shape), "choices": choices}
-    if type(layer) in iaf.LAYERS.values():
+    if isinstance(layer, iaf.IAFLayer) and type(layer) in iaf.LAYERS.values():
         _check_neuron(layer.neuron, path)
         return iaf.encode(layer, path)
     if type(layer) is _NN.Lambda:
@@ -109,7 +109,8 @@ def decode(content: Any, depth: int = 0) -> Any:
         return _NN.Lambda(_FUNCTIONS[rest["function"]])
     if name in _LAYERS and set(rest) == {"arguments"}:
         return _decode_layer(name, rest["arguments"])
-    _refuse(f"describes a layer {name!r:.60} that this snnjax cannot make. {did_you_mean(name[:60], ['Sequential', *SOMAS, *iaf.LAYERS, *_LAYERS])}")
+    known = ["Sequential", *SOMAS, *iaf.LAYERS, *_LAYERS]
+    _refuse(f"describes a layer {name!r:.60} that this snnjax cannot make. {did_you_mean(name[:60], known)}")
 
 
 def _check_neuron(neuron: Any, path: str) -> None:

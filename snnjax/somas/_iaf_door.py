@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import functional as F
-from .._errors import ConfigError, DTypeError, ParameterError, ShapeError, UnknownKeywordError, did_you_mean
+from .._errors import ConfigError, DTypeError, ShapeError, UnknownKeywordError, did_you_mean
 from .._kinds import Kind
 from ..functional._concrete import check_domain, check_real, describe
 from ._choices import choices_of

@@ -46,11 +46,12 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
     row = jax.tree.map(lambda leaf: leaf[0], xs)
     step, closed_over = jax.closure_convert(step, numbers, carry[0], connection(carry[1]), *row)
 
-    def loop(matrix: jax.Array, numbers: Any, carry: Any, xs: Any, closed_over: Any, more: Any, kept: Any) -> Any:
+    def loop(primals: Any, more: Any, kept: Any) -> Any:
+        matrix, numbers, carry, xs, closed_over = primals
         return _loop(lambda *args: step(*args, *closed_over), _with(connection, matrix), numbers, carry, xs, more, segment, kept)
 
     def run(*primals: Any) -> Any:
-        return loop(*primals, None, _recorded)
+        return loop(primals, None, _recorded)
 
     def run_jvp(primals: Any, tangents: Any) -> Any:
         if is_zero(tangents[0]):
@@ -61,7 +62,7 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
         none = jnp.zeros((len(first), *line.shape[:-2], connection.matrix.shape[1]), connection.matrix.dtype)
 
         def of_more(more: jax.Array, *values: Any) -> Any:
-            return loop(primals[0], *rest.fill(values), more, None)
+            return loop((primals[0], *rest.fill(values)), more, None)
 
         (last, (recorded, spikes)), linear = jax.linearize(of_more, none, *rest.values)
         change = _change(connection, tangents[0], line, spikes, mask)

@@ -1,7 +1,7 @@
 """An IAF layer as a plain description, from which its constructor makes it again; the arrays are stored by path.
 
-    {"class": "RecurrentIAF", "shape": [4, 8], "has_weight": true, "neuron": "refractory(leaky)",
-     "choices": {...}, "has_synapse": [true, true], "delays": [null, 0.001], "sigma": [8]}
+{"class": "RecurrentIAF", "shape": [4, 8], "has_weight": true, "neuron": "refractory(leaky)",
+ "choices": {...}, "has_synapse": [true, true], "delays": [null, 0.001], "sigma": [8]}
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,33 +11,16 @@ import numpy as np
 
 from .. import functional as F
 from . import _iaf_door as door
-from . import _project as stateless
-from ._delays import Connection, Delays, connect, empty, seen, sent, taken_over_time
+from ._delays import Delays, connect, empty
 from ._iaf_make import Arguments, parts
-from ._iaf_noise import Noise, NoiseState, drawn
-from ._iaf_run import Numbers, Population, all_steps, one_step, placed
+from ._iaf_noise import Noise, NoiseState
+from ._iaf_run import IAFState, Numbers, Population, all_steps, one_step
 from ._iaf_table import describe
 from ._layer import Dynamic
-from ._mask import blank, check_mask
+from ._mask import check_mask
 from ._soma import Soma
 
 Shape = tuple[int, ...]
-
-
-class IAFState(NamedTuple):
-    """The state of an IAF layer; what a layer has no use for is `None`.
-
-    Attributes:
-        neuron: of the neurons; the membrane is `F.core(state).v`.
-        inputs: of the last steps, `(..., steps, in)`, where they are delayed.
-        spikes: of the last steps, `(..., steps, out)`, where they come back.
-        noise: the key of the run and the number of the next step, where there is noise.
-    """
-
-    neuron: Any
-    inputs: Any = None
-    spikes: Any = None
-    noise: Any = None
 
 
 class IAFLayer(Dynamic):
@@ -61,7 +44,7 @@ class IAFLayer(Dynamic):
         self.neuron = arguments.neuron
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> tuple[int, int]:
         """`(in, out)`."""
         n = self.soma.shape[0]
         return (n if self.weight is None else self.weight.shape[0], n)
@@ -115,12 +98,8 @@ class IAFLayer(Dynamic):
         given, batch = door.read_inputs(inputs, *self.shape, 0, where)
         door.check_batch(batch, F.core(state).v.shape[:-1], where)
         mask = None if mask is None else check_mask(mask, batch, "that of the batch", where)
-        line, given = self._arriving(state.inputs, given, batch, dt, mask, over_time=False)
-        noise, given = self._with_noise(state.noise, given, batch, dt, None)
-        back = None if state.spikes is None else self._connection(batch, dt)(state.spikes)
-        neuron, out = one_step(self._population, self._numbers(dt), state.neuron, back, given, mask)
-        spikes = None if state.spikes is None else sent(state.spikes, out, mask)
-        return IAFState(neuron, line, spikes, noise), out
+        numbers = self._numbers(batch, dt, state)
+        return one_step(self._population, numbers, state, self._cast(given), mask)
 
     def simulate(
         self,
@@ -157,29 +136,29 @@ class IAFLayer(Dynamic):
         given, lead = door.read_inputs(inputs, *self.shape, 1, where)
         mask = None if mask is None else check_mask(mask, lead, "time and batch axes as of `inputs`", where)
         state = self._start(state, lead[1:], dt, key)
-        options = {"record": record, "segment": segment}
-        if self.weight_rec is not None:  # no step at all: every check of the door
-            zeros = jnp.zeros((0, *lead[1:], self.shape[1]), F.core(state).v.dtype)
-            self.soma.simulate(placed(F.Injected(zeros), zeros, self.has_synapse), dt=dt, state=state.neuron, **options)
-        line, given = self._arriving(state.inputs, given, lead, dt, mask, over_time=True)
-        noise, given = self._with_noise(state.noise, given, lead[1:], dt, lead[0])
-        if self.weight_rec is None:
-            neuron, out = self.soma.simulate(placed(given, None, self.has_synapse), dt=dt, state=state.neuron, mask=mask, **options)
-            return IAFState(neuron, line, None, noise), out
-        steps = (self._population, self._numbers(dt), self._connection(lead[1:], dt), state.neuron, state.spikes, given, mask)
-        (neuron, spikes), out = all_steps(*steps, **options)
-        return IAFState(neuron, line, spikes, noise), out
+        # Nothing is run: every check of the door for the neurons.
+        none = jnp.zeros((0, *lead[1:], *self.soma.neuron.ports, self.shape[1]), F.core(state).v.dtype)
+        jax.eval_shape(lambda: self.soma.simulate(none, dt=dt, state=state.neuron, record=record, segment=segment))
+        numbers = self._numbers(lead[1:], dt, state)
+        return all_steps(self._population, numbers, state, self._cast(given), mask, record, segment)
 
     @property
     def _population(self) -> Population:
         return Population(self.soma.neuron, self.has_synapse)
 
-    def _numbers(self, dt: Any) -> Numbers:
-        return Numbers(self.soma.params, dt, self.soma.config)
+    def _numbers(self, batch: Shape, dt: Any, state: IAFState) -> Numbers:
+        if self.noise is not None and state.noise is None:
+            text = "`key` is missing: this layer has noise. Give `key=jax.random.key(0)` to `simulate` where a run starts, or to `init`."
+            door.refuse_key(text, "simulate")
+        alone = int(np.prod(batch)) == 1
+        incoming = None if self.weight is None else connect(self.weight, self.delay, dt)
+        back = None if self.weight_rec is None else connect(self.weight_rec, self.delay_rec, dt, gather=alone)
+        return Numbers(self.soma.params, self.soma.config, incoming, back, self.noise, dt)
 
-    def _connection(self, batch: Shape, dt: Any) -> Connection:
-        assert self.weight_rec is not None
-        return connect(self.weight_rec, self.delay_rec, dt, gather=int(np.prod(batch)) == 1)
+    def _cast(self, given: F.Injected) -> F.Injected:
+        """All that arrives in the dtype of the weights."""
+        dtype = jax.tree.leaves((self.weight, self.weight_rec))[0].dtype
+        return jax.tree.map(lambda array: array.astype(dtype), given)
 
     def _start(self, state: Any, batch: Shape, dt: Any, key: Any) -> IAFState:
         if state is None:
@@ -188,42 +167,3 @@ class IAFLayer(Dynamic):
         if key is not None:
             door.refuse_key("`state` has the key of its run, and `key` would be another. Give one of them.", "simulate")
         return state
-
-    def _arriving(self, line: Any, given: F.Injected, lead: Shape, dt: Any, mask: Any, *, over_time: bool) -> tuple[Any, F.Injected]:
-        """The line of delayed inputs, moved on, and `given` with its `inputs` as they arrive at the neurons; all in one dtype."""
-        dtype = (self.weight_rec if self.weight is None else self.weight).dtype
-        given = jax.tree.map(lambda array: array.astype(dtype), given)
-        if self.weight is None or (given.inputs is None and line is None):
-            return line, given
-        x = jnp.zeros((*lead, self.shape[0]), dtype) if given.inputs is None else given.inputs
-        x = x if mask is None else blank(mask, x)  # 0 * NaN would come back through the gradient of the product
-        connection = connect(self.weight, self.delay, dt)
-        if line is None:
-            taken = x[..., None, :]
-        elif over_time:
-            line, taken = taken_over_time(line, x, connection.taps, mask)
-        else:
-            line = sent(line, x, mask)
-            taken = seen(line, connection.taps)
-        flat = taken.reshape(*lead, connection.matrix.shape[0])
-        return line, given._replace(inputs=stateless.project(_Rows(connection.matrix), flat, len(lead), "weight", exact=over_time))
-
-    def _with_noise(self, state: Any, given: F.Injected, batch: Shape, dt: Any, steps: int | None) -> tuple[Any, F.Injected]:
-        """The noise of the next `steps`, or of one without an axis of time, beside the other currents."""
-        if self.noise is None:
-            return None, given
-        if state is None:
-            text = "`key` is missing: this layer has noise. Give `key=jax.random.key(0)` to `simulate` where a run starts, or to `init`."
-            door.refuse_key(text, "simulate")
-        state, current = drawn(self.noise, state, self.soma, batch, dt, 1 if steps is None else steps)
-        current = current[0] if steps is None else current
-        return state, given._replace(held=current if given.held is None else current + given.held)
-
-
-class _Rows(eqx.Module):
-    """`x @ matrix`, for one row."""
-
-    matrix: jax.Array
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return x @ self.matrix

@@ -54,7 +54,7 @@ def parts(given: Arguments, where: str) -> Parts:
     door.check_fields(given.fields, given.neuron, _OWN_REC if is_recurrent else _OWN, where)
     dtype = float_dtype(given.weights) if given.dtype is None else check_dtype(given.dtype, where)
     weights = door.as_matrices(*given.weights, dtype, where)
-    n = weights[is_recurrent].shape[1]
+    n = next(weight.shape[1] for weight in reversed(weights) if weight is not None)
     delays = (_delays(given.delays[0], weights[0], "delay"), _delays(given.delays[1], weights[1], "delay_rec"))
     soma = _soma(given, n, dtype, where)
     return Parts(weights, delays, soma, None if given.sigma is None else noise_of(soma, given.sigma, where))

@@ -50,15 +50,9 @@ def noise_of(soma: Soma, sigma: Any, where: str) -> Noise:
     return Noise(jnp.asarray(sigma, jax.tree.leaves(soma.params)[0].dtype))
 
 
-def drawn(noise: Noise, state: NoiseState, soma: Soma, batch: Shape, dt: Any, steps: int) -> tuple[NoiseState, jax.Array]:
-    """The state `steps` later, and the current of these steps, `(steps, *batch, N)`."""
-    current = F.membrane_noise(
-        soma.params,
-        noise.sigma,
-        state.key,
-        dt=dt,
-        shape=(steps, *batch, *soma.shape),
-        start=state.step,
-        integrator=soma.config.integrator,
-    )
+def drawn(
+    noise: Noise, state: NoiseState, params: Any, batch: Shape, dt: Any, integrator: F.Integrator, steps: int
+) -> tuple[NoiseState, jax.Array]:
+    """The state `steps` later, and the current of these steps, `(steps, *batch)`."""
+    current = F.membrane_noise(params, noise.sigma, state.key, dt=dt, shape=(steps, *batch), start=state.step, integrator=integrator)
     return NoiseState(state.key, state.step + np.uint32(steps)), current

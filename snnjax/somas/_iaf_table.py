@@ -10,7 +10,10 @@ from ._choices import choices_of
 from ._config import config_class
 from ._config_docs import Row, aligned, rows, show
 
-_WEIGHTS = {"weight": "weights, from input (row) to neuron (column)", "weight_rec": "recurrent weights, from sender (row) to receiver (column)"}
+_WEIGHTS = {
+    "weight": "weights, from input (row) to neuron (column)",
+    "weight_rec": "recurrent weights, from sender (row) to receiver (column)",
+}
 _DELAYS = {"delay": "delay of the inputs", "delay_rec": "delay of the recurrent spikes"}
 _SYNAPSES = {"tau_syn": "time constant of the input synapses", "tau_syn_rec": "time constant of the recurrent synapses"}
 
