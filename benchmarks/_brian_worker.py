@@ -2,8 +2,9 @@
 
     python _brian_worker.py ARRAYS.npz TARGET
 
-It answers each line on its standard input with the seconds that the next simulated second took, and at the end writes its
-spikes beside the arrays. The run is one call of Brian2's `run`: what comes before its first step is not in those seconds.
+It answers each line on its standard input with what the next simulated second took, in seconds of the clock and of the processor,
+and at the end writes its spikes beside the arrays. The run is one call of Brian2's `run`: what comes before its first step does
+not count.
 """
 
 import sys
@@ -20,16 +21,21 @@ EQUATIONS = {
 }
 
 
+def now() -> np.ndarray:
+    """The clock and the processor time, in seconds."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 def network(arrays: dict, case: str) -> tuple:
     """Everything that `run` needs, and the seconds that the weighting of the inputs took."""
     given = {name: float(arrays[name]) for name in ("dt", "v_rest", "v_thresh", "v_reset", "bias", "tau_mem", "tau_syn", "refractory")}
     brian2.defaultclock.dt = given["dt"] * second
     names = {"r_m": 1 * ohm, "tau_mem": given["tau_mem"] * second, "tau_syn": given["tau_syn"] * second, "bias": given["bias"] * amp}
     names |= {name: given[name] * brian2.volt for name in ("v_rest", "v_thresh", "v_reset")}
-    began = time.perf_counter()
+    began = now()
     if case == "currents":
         names["current"] = brian2.TimedArray(arrays["inputs"] @ arrays["weight"] * amp, dt=given["dt"] * second)
-    weighting = time.perf_counter() - began
+    weighting = now() - began
     neurons = brian2.NeuronGroup(
         arrays["weight"].shape[1],
         EQUATIONS[case],
@@ -57,26 +63,29 @@ def main() -> None:
     brian2.prefs.codegen.target = target
     case, seconds = str(arrays["case"]), int(arrays["seconds"])
     parts, weighting = network(arrays, case)
-    marks: list[float] = []
+    marks: list[np.ndarray] = []
     is_warm = False
+
+    def report() -> None:
+        print(*(now() - marks[-1] + weighting / seconds), flush=True)
 
     def wait() -> None:
         """At the start of each simulated second: report the one that ended, and wait for the next request."""
         if is_warm:
             if marks:
-                print(time.perf_counter() - marks[-1] + weighting / seconds, flush=True)
+                report()
             sys.stdin.readline()
-            marks.append(time.perf_counter())
+            marks.append(now())
 
     whole = brian2.Network(*parts, brian2.NetworkOperation(wait, dt=1 * second, when="start", order=-1))
-    began = time.perf_counter()
+    began = now()
     whole.store()
     whole.run(5 * ms)
     whole.restore()
     is_warm = True
-    print(time.perf_counter() - began, flush=True)  # compiling
+    print(*(now() - began), flush=True)  # compiling
     whole.run(seconds * second)
-    print(time.perf_counter() - marks[-1] + weighting / seconds, flush=True)
+    report()
     monitor = parts[1]
     steps = np.round(np.asarray(monitor.t / second) / float(arrays["dt"])).astype(np.int64)
     np.savez(path.with_name(f"spikes_{target}.npz"), steps=steps, neurons=np.asarray(monitor.i))

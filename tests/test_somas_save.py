@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 
 import chex
 import equinox as eqx
@@ -291,3 +293,79 @@ def test_every_layer_in_the_table_is_made_from_its_own_attributes():
     for name, (made, arguments) in _LAYERS.items():
         assert made.__name__ == name
         assert all(argument in getattr(made, "__dataclass_fields__", {}) for argument in arguments), name
+
+
+# Across processes
+
+_TRAINING = """
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from snnjax import fit, somas
+from snnjax import functional as F
+
+optimizer = optax.adam(1e-2)
+
+
+def network():
+    a, b, c = jax.random.split(jax.random.key(0), 3)
+    hidden = somas.config_class(F.recurrent(F.lif), "RecurrentConfig")(
+        shape=(12,), tau_mem=somas.Uniform(5e-3, 20e-3), v_th=0.3, weight=somas.Normal(0.0, 0.1), spike=F.superspike(10.0))
+    return somas.Sequential([eqx.nn.Linear(6, 12, key=a), hidden.build(c), eqx.nn.Linear(12, 3, key=b),
+                             somas.LeakyIntegratorSomaConfig(shape=(3,)).build()])
+
+
+def free_part(net):
+    return eqx.partition(fit.unconstrain(net), somas.trainable(net, kinds=("weight", "time_constant")))
+
+
+@eqx.filter_jit
+def train_step(net, state, key):
+    inputs = (jax.random.uniform(key, (25, 8, 6)) < 0.4).astype(jnp.float32)
+    labels = inputs.sum(axis=(0, 2)).astype(jnp.int32) % 3
+    free, fixed = free_part(net)
+
+    def loss(free):
+        v = fit.constrain(net, eqx.combine(free, fixed)).simulate(inputs, dt=1e-3)[1]
+        return somas.membrane_cross_entropy(v, labels)
+
+    value, slope = eqx.filter_value_and_grad(loss)(free)
+    change, state = optimizer.update(slope, state, free)
+    return fit.constrain(net, eqx.combine(eqx.apply_updates(free, change), fixed)), state, value
+
+
+source, target, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+net = network()
+extra = {"optimizer": optimizer.init(free_part(net)[0]), "key": jax.random.key(7), "step": 0, "losses": np.zeros(4, np.float32)}
+if source != "new":
+    net, extra = somas.load(source), somas.load_extra(source, extra)
+for _ in range(steps):
+    extra["key"], now = jax.random.split(extra["key"])
+    net, extra["optimizer"], value = train_step(net, extra["optimizer"], now)
+    losses = np.array(extra["losses"])
+    losses[extra["step"]] = value
+    extra |= {"losses": losses, "step": extra["step"] + 1}
+somas.save(target, net, extra=extra)
+"""
+
+
+def _in_a_process(source, target, steps):
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAINING, str(source), str(target), str(steps)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return target.read_bytes()
+
+
+def test_a_training_run_that_another_process_resumes_ends_in_the_same_file(tmp_path):
+    straight = _in_a_process("new", tmp_path / "straight", 4)
+    half = _in_a_process("new", tmp_path / "half", 2)
+    resumed = _in_a_process(tmp_path / "half", tmp_path / "resumed", 2)
+    assert half != straight, "training would change nothing, so the test would show nothing"
+    # Weights, time constants, moments of the optimizer, key, step and losses, bit by bit.
+    assert resumed == straight
