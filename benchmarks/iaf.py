@@ -180,10 +180,18 @@ def main() -> None:
     python = options.brian_python or (sys.executable if importlib.util.find_spec("brian2") else None)
     rows = [row for case in ("currents", "spikes") for row in measure(case, options.seconds, python)]
     print(f"{hardware()}\n{NEURONS} neurons, {INPUTS} inputs, {options.seconds} s in steps of {DT * 1e3:g} ms.\n")
-    print(
-        "| case | program | s per simulated s (min-max) | times float64 | of all cores, s | times float64 | compiling, s | spikes | different |"
+    heads = (
+        "case",
+        "program",
+        "s per simulated s (min-max)",
+        "relative",
+        "s of all cores",
+        "relative",
+        "compiling, s",
+        "spikes",
+        "different",
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     ours = {row["case"]: row for row in rows if row["program"] == "snnjax, float64"}
     for row in rows:
         took = f"{row['wall']:.3f} ({row['least']:.3f}-{row['most']:.3f})"
