@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import traces
 from test_brian_traces import INTEGRATORS, MV, assert_same, assert_same_spikes, both, by_file, load, membrane
 
 import snnjax.functional as F
-from conftest import traces
 from snnjax import somas
 from snnjax.interop import brian
 
