@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-here test-newest lint types check bench clean
+.PHONY: demo test test-here test-newest test-peers lint types check bench clean
 
 demo: .venv/.demo
 	$(BIN)/python -m snnjax.demo
@@ -25,8 +25,12 @@ test-newest:
 	else \
 	  echo "test-newest: what depends on JAX and Python once more, on $$newest."; \
 	  $(MAKE) --no-print-directory .venv-newest/.test && \
-	  .venv-newest/bin/python -m pytest -n auto -m 'not long and not gpu and not once'; \
+	  .venv-newest/bin/python -m pytest -n auto -m 'not long and not gpu and not peers and not once'; \
 	fi
+
+# Other tools that install without PyTorch and without compiling, in an environment of their own.
+test-peers: .venv-peers/.peers
+	.venv-peers/bin/python -m pytest -m peers tests/test_nir_spyx.py
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -35,7 +39,7 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/pyright
 
-check: test lint types
+check: test test-peers lint types
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.lif
@@ -58,5 +62,11 @@ bench: .venv/.dev
 	.venv-newest/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $@
 
+.venv-peers/.peers: pyproject.toml
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade pip
+	.venv-peers/bin/python -m pip install --quiet --editable '.[test]' spyx==1.0.0
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-newest build dist *.egg-info
+	rm -rf .venv .venv-newest .venv-peers build dist *.egg-info

@@ -30,12 +30,14 @@ class Tool(NamedTuple):
         export: `(kind, weights, inputs, dt) ->` a network of its own as a NIR graph, and its spikes; `kind` is "LIF" or "CubaLIF".
         options: how its files are to be read here, `dt -> {kind: keywords of from_nir}`.
         mend: `(neurons of NIR, dt) ->` the fields that its export leaves out or gets wrong.
+        v_reset: `(kind, v_th, dt / tau_mem) ->` the `v_reset` of a file that means what its neurons do anyway.
     """
 
     run: Callable[[Any, np.ndarray, float], np.ndarray]
     export: Callable[[str, Weights, np.ndarray, float], tuple[Any, np.ndarray]]
     options: Callable[[float], Mapping[str, Mapping[str, Any]]]
     mend: Callable[[Any, float], Mapping[str, Any]] | None = None
+    v_reset: Callable[[str, Any, Any], Any] = lambda kind, v_th, leak: 0.0 * v_th
 
 
 @contextlib.contextmanager
@@ -155,7 +157,14 @@ def _spyx_options(dt: float) -> Mapping[str, Mapping[str, Any]]:
 
 def _spyx_mend(node: Any, dt: float) -> Mapping[str, Any]:
     """An input is a jump of 1 of v, or of the current; a current is one of v."""
-    return {"r": node.tau / dt} if type(node).__name__ == "LIF" else {"r": node.tau_mem / dt, "w_in": node.tau_syn / dt}
+    if type(node).__name__ == "CubaLIF":
+        return {"r": node.tau_mem / dt, "w_in": node.tau_syn / dt}
+    return {"r": node.tau / dt, "v_reset": _spyx_v_reset("LIF", node.v_threshold, dt / node.tau)}
+
+
+def _spyx_v_reset(kind: str, v_th: Any, leak: Any) -> Any:
+    """Its LIF takes the threshold away after the leak; before the leak that is `v_th / (1 - leak)`."""
+    return v_th - v_th / (1 - leak) if kind == "LIF" else 0.0 * v_th
 
 
 #: The tools by the name of their package.
@@ -163,7 +172,7 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         "norse": Tool(_norse_run, _norse_export, _norse_options, _norse_mend),
         "snntorch": Tool(_snntorch_run, _snntorch_export, _snntorch_options),
-        "spyx": Tool(_spyx_run, _spyx_export, _spyx_options, _spyx_mend),
+        "spyx": Tool(_spyx_run, _spyx_export, _spyx_options, _spyx_mend, _spyx_v_reset),
     }
 )
 

@@ -10,6 +10,7 @@ spikes, step by step, of two layers (8 -> 12 -> 4) over 300 steps of 0.1 ms, and
 | to | a network of ours, written by `to_nir`; here it runs as it was, there from the file |
 | from | a network of the tool, written by the tool; there it runs as it was, here from the file (mended: with the fields it forgot) |
 | same file | a file that neither has written, read by both |
+| back | a network of the tool, read here (mended), and written again by `to_nir`; here it runs as read, there from the second file |
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def spikes_of(g: graph.Graph) -> np.ndarray:
     return np.asarray(graph.build(g, dt=DT).simulate(INPUTS, dt=DT)[1])
 
 
-def foreign(kind: str, per_neuron: bool) -> Any:
+def foreign(kind: str, per_neuron: bool, v_reset: float = 0.0) -> Any:
     """A NIR graph that no tool has written; `per_neuron`: every field is used, with a number of its own for every neuron."""
     package, rng = importlib.import_module("nir"), np.random.default_rng(2)
 
@@ -83,7 +84,7 @@ def foreign(kind: str, per_neuron: bool) -> Any:
         return (rng.uniform(low, high, n) if per_neuron else np.full(n, plain)).astype(np.float32)
 
     def neurons(n: int) -> Any:
-        fields = {"v_leak": numbers(n, 0, -0.2, 0.2), "v_threshold": numbers(n, 2, 1, 2), "v_reset": numbers(n, 0, -0.5, 0.2)}
+        fields = {"v_leak": numbers(n, 0, -0.2, 0.2), "v_threshold": numbers(n, 2, 1, 2), "v_reset": numbers(n, v_reset, -0.5, 0.2)}
         tau, r = numbers(n, TAU_MEM, 1e-3, 4e-3), numbers(n, TAU_MEM / DT, 10, 20)
         if kind == "LIF":
             return package.LIF(tau=tau, r=r, **fields)
@@ -124,6 +125,14 @@ def written_here(name: str, tool: Tool, kind: str, integrator: F.Integrator) -> 
     return Row(name, "to", kind, f"`F.{integrator.name}`", result)
 
 
+def mended(made: Any, kind: str, mend: Callable[[Any, float], Mapping[str, Any]] | None) -> Any:
+    """With the fields of its neurons set right, where there is something to."""
+    for node in made.nodes.values():
+        if mend and type(node).__name__ == kind:
+            vars(node).update(mend(node, DT))
+    return made
+
+
 def written_there(name: str, tool: Tool, kind: str, options: Mapping[str, Any]) -> list[Row]:
     """As the tool writes it; and, where that is not what it runs, with the fields set right."""
 
@@ -136,11 +145,7 @@ def written_there(name: str, tool: Tool, kind: str, options: Mapping[str, Any]) 
             return spikes
 
         def here() -> np.ndarray:
-            made = filed(written[0])
-            for node in made.nodes.values():
-                if mend and type(node).__name__ == kind:
-                    vars(node).update(mend(node, DT))
-            return spikes_of(nir.from_nir(made, dt=DT, **options)[0])
+            return spikes_of(nir.from_nir(mended(filed(written[0]), kind, mend), dt=DT, **options)[0])
 
         return Row(name, "from", network, told(options), attempted(there, here))
 
@@ -150,11 +155,23 @@ def written_there(name: str, tool: Tool, kind: str, options: Mapping[str, Any]) 
     return found
 
 
+def read_and_written_back(name: str, tool: Tool, kind: str, options: Mapping[str, Any]) -> Row:
+    found: list[graph.Graph] = []
+
+    def there() -> np.ndarray:
+        made, _ = tool.export(kind, WEIGHTS, INPUTS, DT)
+        found.append(nir.from_nir(mended(filed(made), kind, tool.mend), dt=DT, **options)[0])
+        return tool.run(filed(nir.to_nir(found[0], dt=DT, integrator=F.euler)[0]), INPUTS, DT)
+
+    return Row(name, "back", kind, told(options), attempted(there, lambda: spikes_of(found[0])))
+
+
 def read_by_both(name: str, tool: Tool, kind: str, per_neuron: bool, options: Mapping[str, Any]) -> Row:
     here = {key: value for key, value in options.items() if key != "time_unit"}
+    v_reset = tool.v_reset(kind, 2.0, DT / TAU_MEM)
     result = attempted(
-        lambda: tool.run(foreign(kind, per_neuron), INPUTS, DT),
-        lambda: spikes_of(nir.from_nir(foreign(kind, per_neuron), dt=DT, **here)[0]),
+        lambda: tool.run(foreign(kind, per_neuron, v_reset), INPUTS, DT),
+        lambda: spikes_of(nir.from_nir(foreign(kind, per_neuron, v_reset), dt=DT, **here)[0]),
     )
     return Row(name, "same file", f"{kind}, all fields, per neuron" if per_neuron else kind, told(here), result)
 
@@ -165,6 +182,7 @@ def rows(name: str, tool: Tool) -> list[Row]:
         options = tool.options(DT)[kind]
         found += [written_here(name, tool, kind, integrator) for integrator in (F.euler, F.exact)]
         found += written_there(name, tool, kind, options)
+        found.append(read_and_written_back(name, tool, kind, options))
         found += [read_by_both(name, tool, kind, per_neuron, options) for per_neuron in (False, True)]
     return found
 
