@@ -13,6 +13,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ._cores import use_all_cores
 from ._errors import (
     ConfigError,
     DTypeError,
@@ -61,4 +62,5 @@ __all__ = [
     "interop",
     "plot",
     "somas",
+    "use_all_cores",
 ]

@@ -22,11 +22,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._errors import DTypeError
+from ._errors import DTypeError, refuses_unknown_keywords
 from ._kinds import Kind, kinds_of
-from .functional._concrete import check_domain, check_real, concrete, refuse_where
+from .functional._concrete import check_domain, check_real, concrete, describe, refuse_where
 
 
+@refuses_unknown_keywords
 def unconstrain(params: Any) -> Any:
     """The free coordinates of `params` (table at the top of the file); any finite change of them is allowed.
 
@@ -49,6 +50,7 @@ def unconstrain(params: Any) -> Any:
     return to_free(params, jax.tree.map(lambda _: True, params))
 
 
+@refuses_unknown_keywords
 def constrain(like: Any, free: Any) -> Any:
     """The parameters in natural units that have these free coordinates: the inverse of `unconstrain`.
 
@@ -72,12 +74,11 @@ def constrain(like: Any, free: Any) -> Any:
     """
     if jax.tree.structure(like) != jax.tree.structure(free):
         raise DTypeError(
-            f"`free` must have the structure of `like`, {jax.tree.structure(like)}; got {jax.tree.structure(free)}. "
-            "Make it with `fit.unconstrain(like)`.",
+            f"`free` must have the structure of `like`, {describe(like)}; got {describe(free)}. Make it with `fit.unconstrain(like)`.",
             where="constrain",
             field="free",
-            value=free,
-            allowed=str(jax.tree.structure(like)),
+            value=describe(free),
+            allowed=describe(like),
         )
     return to_natural(like, free, jax.tree.map(lambda _: True, like))
 
@@ -124,18 +125,15 @@ def moving_potential(params: Any, mask: Any) -> tuple[str, str, float] | None:
 
 
 def _free_record(params: Any, mask: Any) -> Any:
-    kinds, numbers, free = kinds_of(type(params)), {}, {}
-    for name, value in params._asdict().items():
-        if name in kinds:
-            numbers[name] = _number(value, name, kinds[name])
-            free[name] = _TRANSFORMS[kinds[name].domain][0](numbers[name])
-        else:
-            free[name] = to_free(value, getattr(mask, name))
+    kinds, free = kinds_of(type(params)), {}
+    numbers = {name: _number(value, name, kinds[name]) for name, value in params._asdict().items() if name in kinds}
     if pair := moving_potential(params, mask):
+        _check_order(params.v_th, params.v_reset)
+    for name, value in params._asdict().items():
+        free[name] = _TRANSFORMS[kinds[name].domain][0](numbers[name]) if name in kinds else to_free(value, getattr(mask, name))
+    if pair:
         moving, other, sign = pair
-        distance = sign * (numbers[moving] - _nearest(moving, numbers[moving], numbers[other]))
-        _check_distance(distance, numbers["v_reset"])
-        free[moving] = jnp.log(distance)
+        free[moving] = jnp.log(sign * (numbers[moving] - _nearest(moving, numbers[moving], numbers[other])))
     return params._replace(**free)
 
 
@@ -169,11 +167,11 @@ def _nearest(moving: str, like: jax.Array, other: jax.Array) -> jax.Array:
     return jnp.max(other) if moving == "v_th" else jnp.min(other)
 
 
-def _check_distance(distance: jax.Array, v_reset: jax.Array) -> None:
-    gap, reset = concrete(distance), concrete(v_reset)
-    if gap is not None and reset is not None:
-        bad = np.broadcast_to(gap <= 0, np.broadcast_shapes(gap.shape, reset.shape))
-        refuse_where(bad, reset, "v_reset", "below `v_th`", "unconstrain", "The threshold is fitted as its distance from the reset.")
+def _check_order(v_th: Any, v_reset: Any) -> None:
+    threshold, reset = concrete(v_th), concrete(v_reset)
+    if threshold is not None and reset is not None:
+        advice = "The threshold is fitted as its distance from the reset."
+        refuse_where(threshold <= reset, reset, "v_reset", "below `v_th`", "unconstrain", advice)
 
 
 def _number(value: Any, name: str, kind: Kind) -> jax.Array:

@@ -106,11 +106,13 @@ def refuses_unknown_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def options(choices: _C) -> _C:
     """Decorate a dataclass so that an unknown field name is answered with the one that was meant."""
     create = choices.__init__
-    known = list(inspect.signature(choices).parameters)
+    arguments = inspect.signature(choices).parameters
+    needed = [name for name, it in arguments.items() if it.kind is it.KEYWORD_ONLY and it.default is it.empty]
 
     @functools.wraps(create)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        _refuse_unknown(kwargs, known, "an option", choices.__name__)
+        _refuse_unknown(kwargs, list(arguments), "an option", choices.__name__)
+        _refuse_missing([name for name in needed if name not in kwargs], choices.__name__)
         create(self, *args, **kwargs)
 
     choices.__init__ = init

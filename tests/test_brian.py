@@ -11,7 +11,7 @@ import pytest
 
 import snnjax.functional as F
 from snnjax import ConfigError, ParameterError, ShapeError
-from snnjax.interop import brian
+from snnjax.interop import brian, rockpool
 
 
 def test_of_the_two_published_biases_one_fires_and_one_reaches_the_threshold(x64: None) -> None:
@@ -22,6 +22,11 @@ def test_of_the_two_published_biases_one_fires_and_one_reaches_the_threshold(x64
     assert np.flatnonzero(spikes[:, 0])[:2].tolist() == [219, 439]
     assert not spikes[:, 1].any()
     np.testing.assert_allclose(state.neuron.v[1], -55e-3, rtol=1e-12)
+
+
+def test_rockpool_s_layers_are_found_under_rockpool_too() -> None:
+    names = {"ffiaf", "ffiaf_constant_leak", "ffiaf_spk_in", "rec_iaf", "rec_iaf_spk_in", "BIAS_IN_CODE", "BIAS_IN_DOCUMENTATION"}
+    assert all(getattr(rockpool, name) is getattr(brian, name) for name in names) and names <= set(rockpool.__all__)
 
 
 def test_defaults_are_the_layers_own() -> None:

@@ -78,6 +78,19 @@ def test_a_measured_table_is_read_from_csv_and_json(tmp_path: Path) -> None:
     (tmp_path / "twice.csv").write_text("\n".join(["type,coarse,fine,current", *rows, rows[0]]))
     with pytest.raises(snnjax.FormatError, match="line 3074: a code that is negative, or there already"):
         dynapse.Generator.load(tmp_path / "twice.csv")
+    for name, content, match in (
+        ("empty.csv", "", "it has none"),
+        ("empty.json", "{}", "it has none"),
+        ("other.csv", rows[0].replace("N", "X").join(["type,coarse,fine,current\n", "\n"]), "transistors of the types N and P, not 'X'"),
+        ("other.json", '{"X": []}', "transistors of the types N and P, not 'X'"),
+        ("list.json", "[]", "is no table of currents"),
+        ("twice.json", '{"N": [], "N": []}', "'N' comes twice"),
+        ("long.csv", "type,coarse,fine,current\n" + "9" * 200_000, "field larger than field limit"),
+        ("large.csv", " " * 2**23, "`max_bytes`"),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(snnjax.FormatError, match=match):
+            dynapse.Generator.load(tmp_path / name)
     (tmp_path / "broken.json").write_text('{"N": [1, 2]}')
     with pytest.raises(snnjax.FormatError, match=r"must be finite currents >= 0 of shape \(6, 256\)"):
         dynapse.Generator.load(tmp_path / "broken.json")

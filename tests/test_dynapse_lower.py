@@ -240,7 +240,7 @@ def test_arguments_of_two_conversions_do_not_go_together() -> None:
     assert refused.value.field == "r_gain_mem"
     with pytest.raises(snnjax.DTypeError, match=r"return `\.params`"):
         dynapse.lower(g, convert=dynapse.match_lif)
-    with pytest.raises(snnjax.ConfigError, match="must be > 0 s"):
+    with pytest.raises(snnjax.ParameterError, match="must be > 0 s"):
         dynapse.lower(chain(graph.Linear(weights(2, 2), np.ones(2)), lif(2)), dt=-1.0)
     with pytest.raises(snnjax.GraphError, match="problem"):
         dynapse.lower(graph.Graph({"in": graph.Input(2)}, []))

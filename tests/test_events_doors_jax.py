@@ -27,7 +27,7 @@ ENCODERS = {
     "key": Refusal(lambda: rate(key=0), DTypeError, "key", 0, "`key` must be a key of `jax.random.key`; got the int 0"),
     "keys": Refusal(lambda: rate(key=jax.random.split(KEY)), DTypeError, "key", ANY, "`key` must be a key"),
     "negative rate": Refusal(
-        lambda: rate(rates=jnp.array([1.0, -2.0])), ParameterError, "rates", -2.0, ">= 0 Hz and finite; got -2.0 at index 1"
+        lambda: rate(rates=np.array([1.0, -2.0])), ParameterError, "rates", -2.0, ">= 0 Hz and finite; got -2.0 at index 1"
     ),
     "rate above 1/dt": Refusal(
         lambda: rate(rates=1500.0), ParameterError, "rates", 1500.0, "at most 1 / dt = 1000 Hz; .* or `encode_poisson`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 from pathlib import Path
@@ -68,7 +69,26 @@ def test_the_text_is_plain(tmp_path: Path) -> None:
     events.save(tmp_path / "x.csv", EXAMPLES["full"])
     head, _, rows = (tmp_path / "x.csv").read_text().partition("time,channel\n")
     assert rows == "0.1,3\n0.2,0\n0.2,1\n0.5,0\n"
+    head, _, digest = head.partition("# sha256 = ")
     assert head == "# snnjax events 1\n# events = 4\n# dtype = float64\n# channel_count = 4\n# duration = 1.0\n"
+    assert digest.strip() == hashlib.sha256((head + "time,channel\n" + rows).encode()).hexdigest()
+
+
+def test_a_changed_digit_in_a_text_is_noticed_and_a_meant_change_has_a_way(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    events.save(path, EXAMPLES["full"])
+    changed = path.read_text().replace("0.5,0", "0.6,0")
+    path.write_text(changed)
+    with pytest.raises(snnjax.FormatError, match="is damaged or was edited: its SHA-256 is not .* delete the lines that begin with `#`"):
+        events.load(path)
+    path.write_text(changed[changed.index("time,channel") :])
+    assert events.load(path).times[-1] == 0.6
+
+
+def test_line_ends_of_another_system_are_no_change(tmp_path: Path) -> None:
+    events.save(tmp_path / "x.csv", EXAMPLES["full"])
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "x.csv").read_bytes().replace(b"\n", b"\r\n"))
+    assert events.load(tmp_path / "x.csv") == EXAMPLES["full"]
 
 
 @pytest.mark.parametrize("text", ["time,channel\n0.1,3\n.5,0\n", "time,channel\r\n1e-1,3\r\n5.E-1,0", "\ufefftime,channel\n+0.1,3\n0.5,0"])
@@ -163,6 +183,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unknown comment": (OURS.replace("dtype", "weight"), "has a comment in line 3 that does not belong there"),
     "comment twice": (OURS.replace("time,", "# dtype = float64\ntime,"), "has a comment in line 4"),
     "other dtype": (OURS.replace("float64", "float16"), "has no valid dtype in line 3: 'float16'"),
+    "no checksum": (OURS, "has no SHA-256. Load another copy; if the change was meant"),
     "count": (OURS.replace("= 1", "= 1.5"), r"has no valid events in line 2: '1\.5'"),
 }
 

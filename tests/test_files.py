@@ -249,29 +249,6 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_process_killed_while_saving_leaves_a_whole_file(path):
-    code = f"""
-        import numpy as np
-        from snnjax import _files as files
-        print("ready", flush=True)
-        k = 0
-        while True:
-            k += 1
-            files.write({str(path)!r}, "test", 1, {{"k": k}}, {{"a": np.full(50_000, k)}})
-    """
-    for wait in (0.01, 0.03, 0.07, 0.11, 0.17):
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        try:
-            process.wait(wait)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.wait()
-        process.stdout.close()
-        header, arrays = files.read(path, "test", 1)
-        assert header == HEADER or (arrays["a"] == header["k"]).all()
-
-
 def test_reading_opens_one_file_and_runs_nothing(path):
     code = f"""
         import sys

@@ -428,3 +428,33 @@ def test_parameters_of_a_layer_are_fitted_inside_their_domains() -> None:
     assert 0.0 <= float(far.noise.sigma) < 1e-6 and 0.0 < float(F.core(far.soma.params).tau_mem) < 1e-6
     assert somas.trainable(layer, kinds="potential").noise.sigma is True
     assert somas.trainable(layer, kinds="weight").noise.sigma is False
+
+
+# Long runs, whose currents are made some steps at a time
+
+
+@pytest.mark.parametrize("name", ["noise", "delays", "recurrent, synapses"])
+def test_a_long_run_has_the_bits_of_its_pieces_and_their_gradient(name: str) -> None:
+    layer = LAYERS[name]()
+    steps, cut = 1300, 700  # more than two stretches and a rest; pieces that are cut elsewhere, one of them in no stretch
+    x, readout = drive(layer, steps, ()), jnp.asarray(matrix(steps, OUT, 5))
+
+    def in_pieces(layer: Any, x: jax.Array, cuts: tuple[int, ...]) -> Any:
+        state, found = start(layer, ()), []
+        for piece in jnp.split(x, list(cuts)):
+            state, out = layer.simulate(piece, dt=DT, state=state, record=v_and_spikes)
+            found.append(out)
+        return state, jax.tree.map(lambda *parts: jnp.concatenate(parts), *found)
+
+    chex.assert_trees_all_equal(in_pieces(layer, x, ()), in_pieces(layer, x, (cut,)))
+
+    def loss(layer: Any, x: jax.Array, cuts: tuple[int, ...]) -> jax.Array:
+        _, (spikes, v) = in_pieces(layer, x, cuts)
+        return jnp.mean(readout * (spikes + v))
+
+    def gradient(cuts: tuple[int, ...]) -> Any:
+        return eqx.filter_grad(lambda both: loss(*both, cuts))((layer, x))
+
+    whole, parts = gradient(()), gradient((300, 600, 900))
+    chex.assert_trees_all_close(whole, parts, rtol=2e-4, atol=1e-7)
+    assert all(jnp.abs(leaf).max() > 0 for leaf in (whole[0].weight, whole[1]))

@@ -18,13 +18,14 @@ ALLOWED: dict[str, set[str]] = {
     "_errors": set(),
     "_kinds": {"_errors"},
     "_files": FOUNDATION,
-    "functional": FOUNDATION,
+    "_cores": FOUNDATION,
+    "functional": FOUNDATION | {"_cores"},
     "graph": FOUNDATION | {"_files"},
     "somas": FOUNDATION | {"_files", "functional", "graph"},
     "_progress": set(),
     "_coordinates": FOUNDATION | {"functional"},
     "fit": FOUNDATION | {"_coordinates", "_files", "_progress", "functional"},
-    "events": FOUNDATION | {"functional"},
+    "events": FOUNDATION | {"_files", "functional"},
     "plot": FOUNDATION | {"graph"},
     "dynapse": FOUNDATION | {"_files", "functional", "graph", "somas"},
     "interop": FOUNDATION | {"_files", "functional", "graph", "somas", "dynapse"},
@@ -32,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
 #: Third-party modules that may be imported when a part is imported.
 BASE = {"numpy", "jax"}
 THIRD_PARTY = {
+    "functional": BASE | {"equinox"},
     "somas": BASE | {"equinox", "safetensors"},
     "_files": BASE | {"safetensors"},
     "fit": BASE | {"equinox", "optax"},

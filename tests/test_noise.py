@@ -164,7 +164,7 @@ def test_the_noise_of_rockpool_s_layers_is_1_63_times_what_they_call_it(tau: flo
         ({"sigma": -1.0}, ParameterError, r"`sigma` must be >= 0 V and finite; got -1\.0"),
         ({"sigma": np.array([1.0, np.nan])}, ParameterError, r"`sigma` must be .* got nan at index 1 of 2"),
         ({"dt": 0.0}, ParameterError, r"`dt` must be > 0 s"),
-        ({"start": -1}, ParameterError, r"`start` must be >= 0 and finite; got -1"),
+        ({"start": -1}, ParameterError, r"`start` must be from 0 to 2\*\*32 - 3, so that .*; got -1"),
         ({"start": 1.5}, DTypeError, r"`start` must be a whole number.*got the float 1\.5"),
         ({"key": 3}, DTypeError, r"`key` must be one key, such as `jax\.random\.key\(0\)`; got the int 3"),
         ({"key": jax.random.split(KEY, 2)}, DTypeError, r"`key` must be one key"),

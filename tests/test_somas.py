@@ -252,7 +252,7 @@ def test_a_network_names_the_layer_whose_input_does_not_fit():
         net.simulate(jnp.zeros((5, 2, 11)), dt=DT)
     with pytest.raises(snnjax.ShapeError, match="is the time axis missing"):
         net.simulate(jnp.zeros(10), dt=DT)
-    with pytest.raises(snnjax.ShapeError, match="`inputs` must have time as their leading axis"):
+    with pytest.raises(snnjax.ShapeError, match=r"`inputs` must have shape \(T, ...\), time first; got \(\)"):
         net.simulate(jnp.zeros(()), dt=DT)
     with pytest.raises(snnjax.ShapeError, match="state"):
         net.simulate(jnp.zeros((5, 3, 10)), dt=DT, state=net.init((2,)))

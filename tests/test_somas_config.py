@@ -473,7 +473,7 @@ def test_params_go_into_a_config_and_come_out():
 
 
 def test_a_config_class_can_be_made_of_any_neuron():
-    with pytest.raises(snnjax.ConfigError, match="`SomaConfig` has no neuron"):
+    with pytest.raises(snnjax.ConfigError, match="`SomaConfig` has no `neuron`"):
         somas.SomaConfig(shape=(2,))
     with pytest.raises(snnjax.DTypeError, match="`neuron` must be a Neuron"):
         somas.config_class(F.lif_step, "Wrong")

@@ -99,7 +99,7 @@ def test_labels_are_integers_one_per_row():
         somas.cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 3)))
     with pytest.raises(snnjax.ShapeError, match=r"`labels` must have the shape \(2,\)"):
         somas.cross_entropy(jnp.zeros((2, 3)), jnp.zeros((2, 1), int))
-    with pytest.raises(snnjax.ShapeError, match="no step"):
+    with pytest.raises(snnjax.ShapeError, match="at least one step"):
         somas.max_over_time(jnp.zeros((0, 3)))
 
 

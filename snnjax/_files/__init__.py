@@ -1,5 +1,6 @@
 """Files: the one format of everything that is saved, and JSON that is read strictly."""
 
-from ._format import MAX_BYTES, read, write
+from ._disk import MAX_BYTES, read_bytes, write_bytes
+from ._format import read, write
 
-__all__ = ["MAX_BYTES", "read", "write"]
+__all__ = ["MAX_BYTES", "read", "read_bytes", "write", "write_bytes"]

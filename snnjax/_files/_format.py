@@ -17,22 +17,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
-import secrets
-import stat
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from .._errors import DTypeError, FormatError
 from . import strict_json
+from ._disk import MAX_BYTES, Path_, read_bytes, refuse, write_bytes
 
-Path_ = str | os.PathLike[str]
-
-MAX_BYTES = 2 * 2**30
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 _NO_DIGEST = "0" * 64
 _NUMPY = {
@@ -77,7 +71,7 @@ def write(path: Path_, kind: str, version: int, header: Mapping[str, Any], array
     digest = hashlib.sha256(head(_NO_DIGEST))
     for buffer in buffers:
         digest.update(buffer)
-    _replace(Path(path), [head(digest.hexdigest()), *buffers])
+    write_bytes(path, [head(digest.hexdigest()), *buffers])
 
 
 def read(path: Path_, kind: str, version: int, *, max_bytes: int = MAX_BYTES) -> tuple[Any, dict[str, np.ndarray]]:
@@ -96,56 +90,42 @@ def read(path: Path_, kind: str, version: int, *, max_bytes: int = MAX_BYTES) ->
         FormatError: the file is truncated, damaged, too large, of another kind or program, or of a newer version.
         OSError: it cannot be opened.
     """
-    data = _bytes_of(Path(path), max_bytes)
+    data = read_bytes(path, max_bytes)
     head, table = _table_of(data, path)
     metadata = table.pop("__metadata__", None)
     if not isinstance(metadata, dict) or metadata.get("format") != "snnjax" or set(metadata) != {"format", "header", "sha256"}:
-        _refuse(path, "was not written by snnjax: it is a safetensors file of another program")
+        refuse(path, "was not written by snnjax: it is a safetensors file of another program")
     _check_digest(data, head, str(metadata["sha256"]), path)
     header = strict_json.parse(metadata["header"], source=f"the header of `{path}`")
     if not isinstance(header, dict) or set(header) != {"kind", "version", "content"}:
-        _refuse(path, "has a header without kind, version and content")
+        refuse(path, "has a header without kind, version and content")
     if header["kind"] != kind:
-        _refuse(path, f"holds a {header['kind']!r:.40}, not a {kind!r}; use the loader of that kind")
+        refuse(path, f"holds a {header['kind']!r:.40}, not a {kind!r}; use the loader of that kind")
     if type(header["version"]) is not int or not 1 <= header["version"] <= version:
-        _refuse(path, f"has format version {header['version']!r:.20} of {kind!r}; this snnjax reads 1 to {version}. Install a newer snnjax")
+        refuse(path, f"has format version {header['version']!r:.20} of {kind!r}; this snnjax reads 1 to {version}. Install a newer snnjax")
     return header["content"], _arrays_of(table, data, 8 + len(head), path)
-
-
-def _refuse(path: Path_, what: str) -> NoReturn:
-    raise FormatError(f"`{path}` {what}.", where="load", field="path", value=str(path), allowed="a file that snnjax saved")
-
-
-def _bytes_of(path: Path, max_bytes: int) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
-        _refuse(path, "is not a regular file")
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > max_bytes:
-            _refuse(path, f"has {status.st_size} bytes, more than the {max_bytes} of `max_bytes`")
-        return file.read(status.st_size)
 
 
 def _table_of(data: bytes, path: Path_) -> tuple[bytes, dict[str, Any]]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 10 or not 2 <= length <= min(len(data) - 8, strict_json.MAX_BYTES):
-        _refuse(path, "is truncated, or not a safetensors file")
+        refuse(path, "is truncated, or not a safetensors file")
     head = data[8 : 8 + length]
     table = strict_json.parse(head, source=f"the table of `{path}`")
     if not isinstance(table, dict):
-        _refuse(path, "is not a safetensors file")
+        refuse(path, "is not a safetensors file")
     return head, table
 
 
 def _check_digest(data: bytes, head: bytes, digest: str, path: Path_) -> None:
     field = f'"sha256":"{digest}"'.encode()
     if not re.fullmatch("[0-9a-f]{64}", digest) or head.count(field) != 1:
-        _refuse(path, "has no SHA-256 where it should be")
+        refuse(path, "has no SHA-256 where it should be")
     found = hashlib.sha256(data[:8])
     found.update(head.replace(field, f'"sha256":"{_NO_DIGEST}"'.encode()))
     found.update(memoryview(data)[8 + len(head) :])
     if found.hexdigest() != digest:
-        _refuse(path, "is damaged: its SHA-256 is not the one that was written. Load another copy")
+        refuse(path, "is damaged: its SHA-256 is not the one that was written. Load another copy")
 
 
 def _arrays_of(table: dict[str, Any], data: bytes, start: int, path: Path_) -> dict[str, np.ndarray]:
@@ -153,23 +133,23 @@ def _arrays_of(table: dict[str, Any], data: bytes, start: int, path: Path_) -> d
     entries = [(_entry(name, entry, path), name) for name, entry in table.items()]
     for (begin, stop, dtype, shape), name in sorted(entries, key=lambda item: (item[0][:2], item[1])):
         if begin != end or stop - begin != math.prod(shape) * dtype.itemsize or start + stop > len(data):
-            _refuse(path, f"has no {math.prod(shape) * dtype.itemsize} bytes for array {name!r} where its table says")
+            refuse(path, f"has no {math.prod(shape) * dtype.itemsize} bytes for array {name!r} where its table says")
         flat = np.frombuffer(data, dtype, math.prod(shape), start + begin)
         if dtype == np.bool_ and flat.view(np.uint8).max(initial=0) > 1:
-            _refuse(path, f"has other values than false and true in array {name!r}")
+            refuse(path, f"has other values than false and true in array {name!r}")
         arrays[name], end = flat.reshape(shape), stop
     if start + end != len(data):
-        _refuse(path, f"has {len(data) - start - end} bytes that belong to no array")
+        refuse(path, f"has {len(data) - start - end} bytes that belong to no array")
     return arrays
 
 
 def _entry(name: str, entry: Any, path: Path_) -> tuple[int, int, np.dtype[Any], tuple[int, ...]]:
     if not _NAME.fullmatch(name) or not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        _refuse(path, f"has a malformed entry {name!r:.140} in its table")
+        refuse(path, f"has a malformed entry {name!r:.140} in its table")
     shape, place = entry["shape"], entry["data_offsets"]
     numbers = [*shape, *place] if isinstance(shape, list) and isinstance(place, list) and len(place) == 2 and len(shape) <= 32 else [-1]
     if not all(type(number) is int and 0 <= number < 2**48 for number in numbers) or entry["dtype"] not in list(_NUMPY):
-        _refuse(path, f"gives no valid dtype, shape and place for array {name!r}")
+        refuse(path, f"gives no valid dtype, shape and place for array {name!r}")
     return place[0], place[1], _dtype_of(entry["dtype"]), tuple(shape)
 
 
@@ -193,22 +173,3 @@ def _name_of(dtype: np.dtype[Any], field: str) -> str:
         f"`{field}` has dtype {dtype.name}, which a safetensors file cannot hold. Convert it to one of float, integer or bool.",
         where="save", field=field, value=dtype.name, allowed=", ".join(_NUMPY),
     )  # fmt: skip
-
-
-def _replace(path: Path, chunks: list[bytes]) -> None:
-    """Write beside `path`, wait for the disk, rename: whoever opens `path` finds the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -20,8 +20,9 @@ import numpy as np
 from .._errors import DTypeError, HardwareError, ParameterError, refuses_unknown_keywords
 from .._kinds import Kind, kinds_of
 from ..functional import LIFParams, RefractoryParams, SynapsesParams
-from ..functional._concrete import check_domain, check_real, concrete, describe
+from ..functional._concrete import check_domain, check_real, concrete
 from ..functional._dpi_records import BiasCurrents, Process
+from ._door import check_bias, check_process
 
 DEFAULT_PROCESS = Process()
 
@@ -105,15 +106,13 @@ def dynapse_to_lif(bias: BiasCurrents, *, Iscale: Any = 1e-8, process: Process =
     True
     """
     where = "dynapse_to_lif"
-    if not isinstance(bias, BiasCurrents):
-        text = f"`bias` must be BiasCurrents; got {describe(bias)}. Of a DynapseParams give `params.bias`."
-        raise DTypeError(text, where=where, field="bias", value=type(bias).__name__, allowed="BiasCurrents")
+    check_bias(bias, where)
     for name, value in (("Itau_mem", bias.Itau_mem), ("Itau_syn", bias.Itau_syn), ("Ispkthr", bias.Ispkthr), ("Iscale", Iscale)):
         check_real(value, name, where)
         check_domain(value, name, Kind("bias_current", "A", "positive"), where)
     check_real(bias.Idc, "Idc", where)
     check_domain(bias.Idc, "Idc", Kind("current", "A"), where)
-    _check_process(process, where)
+    check_process(process, where)
     unit = process.Ut / ((process.kappa_n + process.kappa_p) / 2)
     return LIFParams(
         tau_mem=unit * process.C_mem / bias.Itau_mem,
@@ -162,7 +161,7 @@ def check_conversion(lif: LIFParams, tau_syn: Any, given: dict[str, Any], proces
         unit = "s" if name.startswith("t_") else "A" if name == "Iscale" else "1"
         check_real(value, name, where)
         check_domain(value, name, Kind("setting", unit, "positive"), where)
-    _check_process(process, where)
+    check_process(process, where)
     v_th, v_leak, v_reset = concrete(lif.v_th), concrete(lif.v_leak), concrete(lif.v_reset)
     if v_th is not None and v_leak is not None and (v_th <= v_leak).any():
         raise HardwareError(
@@ -180,9 +179,3 @@ def check_conversion(lif: LIFParams, tau_syn: Any, given: dict[str, Any], proces
             value=v_reset,
             allowed="v_leak",
         )
-
-
-def _check_process(process: Process, where: str) -> None:
-    for name, kind in kinds_of(Process).items():
-        check_real(getattr(process, name), name, where)
-        check_domain(getattr(process, name), name, Kind(kind.name, kind.unit, "positive"), where)

@@ -8,7 +8,7 @@ not be monotone, and is not: real currents drop where fine passes a multiple of 
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -16,9 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _files as files
 from .._errors import FormatError, HardwareError, did_you_mean
+from .._files import strict_json
+from .._files._door import check_path
+from .._kinds import Kind
+from ..functional._concrete import check_domain, check_real
+from ._door import check_kind
 
 COARSE, FINE = 6, 256
+_MAX_BYTES = 2**22  # both tables, with 17 digits for every current, are 100 kB
 
 _COARSE_CURRENTS = {
     "N": (7.31e-11, 5.82e-10, 4.65e-9, 3.72e-8, 2.97e-7, 2.31e-6),
@@ -75,6 +82,7 @@ class Generator:
     def __init__(self, tables: Mapping[str, Any] | None = None) -> None:
         if tables is None:
             tables = {kind: np.outer(coarse, np.arange(FINE) / FINE) for kind, coarse in _COARSE_CURRENTS.items()}
+        check_kind(tables, Mapping, "tables", "a mapping from the types of transistors to their currents", "Generator")
         self.tables = MappingProxyType({kind: _checked(kind, table) for kind, table in tables.items()})
 
     @staticmethod
@@ -88,8 +96,12 @@ class Generator:
         Raises:
             FormatError: a code is missing, twice, or not a current.
         """
+        check_path(path, "Generator.load")
         path = Path(path)
-        return Generator(_from_json(path) if path.suffix == ".json" else _from_csv(path))
+        tables = _from_json(path) if path.suffix == ".json" else _from_csv(path)
+        if not tables:
+            raise _no_table(path, "it has none")
+        return Generator(tables)
 
     def currents(self, field: str) -> np.ndarray:
         """The currents of the bias behind `field`, `(6, 256)`, A."""
@@ -146,6 +158,8 @@ class Generator:
         (0, 30)
         """
         table = self.currents(field).ravel()
+        check_real(current, "current", "nearest")
+        check_domain(current, "current", Kind("current", "A", "positive"), "nearest")
         order = np.argsort(table, kind="stable")
         order = order[table[order] > 0]
         current = np.asarray(current, np.float64)
@@ -153,6 +167,11 @@ class Generator:
         left = np.maximum(right - 1, 0)
         near_left = np.abs(table[order[left]] - current) <= np.abs(table[order[right]] - current)
         return np.divmod(np.where(near_left, order[left], order[right]), FINE)
+
+
+def check_generator(generator: Any, where: str) -> None:
+    """`generator` is one."""
+    check_kind(generator, Generator, "generator", "a `dynapse.Generator`", where)
 
 
 def _checked(kind: str, table: Any) -> np.ndarray:
@@ -170,26 +189,44 @@ def _checked(kind: str, table: Any) -> np.ndarray:
 
 
 def _from_json(path: Path) -> dict[str, Any]:
+    content = strict_json.parse(files.read_bytes(path, _MAX_BYTES), source=f"`{path}`")
     try:
-        content = json.loads(path.read_text())
-        return {kind: np.asarray(content[kind], np.float64) for kind in content}
-    except (ValueError, TypeError) as error:
-        raise FormatError(f"{path.name} is no table of currents: {error}.", where="Generator.load", field="path", value=str(path)) from None
+        return {_known(kind): np.asarray(table, np.float64) for kind, table in content.items()}
+    except (AttributeError, ValueError, TypeError, OverflowError) as error:
+        raise _no_table(path, error) from None
 
 
 def _from_csv(path: Path) -> dict[str, np.ndarray]:
+    data = files.read_bytes(path, _MAX_BYTES)
+    try:
+        return _from_rows(path, csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_table(path, error) from None
+
+
+def _no_table(path: Path, why: object) -> FormatError:
+    text = f"{path.name} is no table of currents: {why!s:.200}."
+    return FormatError(text, where="Generator.load", field="path", value=str(path), allowed="amperes of every code, for N and P")
+
+
+def _known(kind: Any) -> str:
+    if kind not in _COARSE_CURRENTS:
+        raise ValueError(f"there are transistors of the types {' and '.join(_COARSE_CURRENTS)}, not {kind!r:.60}")
+    return kind
+
+
+def _from_rows(path: Path, rows: csv.DictReader[str]) -> dict[str, np.ndarray]:
     tables: dict[str, np.ndarray] = {}
-    with path.open(newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            try:
-                kind, coarse, fine, current = row["type"], int(row["coarse"]), int(row["fine"]), float(row["current"])
-                table = tables.setdefault(kind, np.full((COARSE, FINE), np.nan))
-                twice = min(coarse, fine) < 0 or not np.isnan(table[coarse, fine])
-                table[coarse, fine] = current
-            except (KeyError, ValueError, IndexError, TypeError) as error:
-                raise _bad_row(path, number, row, f"{type(error).__name__} {error}") from None
-            if twice:
-                raise _bad_row(path, number, row, "a code that is negative, or there already")
+    for number, row in enumerate(rows, start=2):
+        try:
+            kind, coarse, fine, current = row["type"], int(row["coarse"]), int(row["fine"]), float(row["current"])
+            table = tables.setdefault(_known(kind), np.full((COARSE, FINE), np.nan))
+            twice = min(coarse, fine) < 0 or not np.isnan(table[coarse, fine])
+            table[coarse, fine] = current
+        except (KeyError, ValueError, IndexError, TypeError) as error:
+            raise _bad_row(path, number, row, f"{type(error).__name__} {error}") from None
+        if twice:
+            raise _bad_row(path, number, row, "a code that is negative, or there already")
     for kind, table in tables.items():
         if np.isnan(table).any():
             coarse, fine = np.argwhere(np.isnan(table))[0]
@@ -206,7 +243,8 @@ def _from_csv(path: Path) -> dict[str, np.ndarray]:
 
 def _bad_row(path: Path, number: int, row: Any, reason: str) -> FormatError:
     return FormatError(
-        f"{path.name}, line {number}: {reason}, in {dict(row)}. Each row needs type (N or P), coarse (0..5), fine (0..255), current (A).",
+        f"{path.name}, line {number}: {reason:.200}, in {str(dict(row)):.200}. "
+        "Each row needs type (N or P), coarse (0..5), fine (0..255), current (A).",
         where="Generator.load",
         field="path",
         value=str(path),

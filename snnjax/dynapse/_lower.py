@@ -7,16 +7,17 @@ what a chip cannot do is refused by name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .. import graph
 from .._errors import ConfigError, DTypeError, GraphError, refuses_unknown_keywords
 from ..functional import RefractoryParams
+from ..functional._check import check_dt
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Gates, Process
 from ._convert import DEFAULT_PROCESS, lif_to_dynapse
-from ._generator import Generator
+from ._door import check_process
+from ._generator import Generator, check_generator
 from ._lif_node import LIFNode, is_read_out, lif_of
 from ._paths import Drive, drives
 from ._population import MODEL
@@ -73,10 +74,12 @@ def lower(
     """
     keywords = {"r_gain_mem": r_gain_mem, "r_gain_syn": r_gain_syn, "t_pulse": t_pulse, "t_ref": t_ref, "Iscale": Iscale}
     graph.require_valid(g, "lower")
+    check_process(process, "lower")
+    check_generator(generator, "lower")
     flat = graph.flatten(g)
     populations = {name: node for name, node in flat.nodes.items() if isinstance(node, graph.Neurons) and not is_read_out(node)}
     if not populations:
-        _refuse("The graph has no neurons for a chip, which runs `lif` and `dynapse_dpi` neurons.", "g", None)
+        _refuse("The graph has no neurons for a chip, which runs `lif` and `dynapse_dpi` neurons.", "g", tuple(flat.nodes))
     chip = {name: lif_of(name, node) for name, node in populations.items()}
     arriving, loop = drives(flat, chip)
     if loop:
@@ -137,8 +140,7 @@ def _converted(name: str, lif: LIFNode, drive: Drive, dt: Any, make: Convert, no
 
 
 def _step(dt: Any) -> float:
-    if isinstance(dt, bool) or not isinstance(dt, int | float) or not 0.0 < dt < math.inf:
-        raise ConfigError(f"`dt` must be > 0 s; got {dt!r:.40}.", where="lower", field="dt", value=dt, allowed="> 0 s")
+    check_dt(dt, "lower")
     return float(dt)
 
 

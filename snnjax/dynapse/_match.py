@@ -21,7 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._errors import ConfigError, refuses_unknown_keywords
+from .._kinds import Kind
 from ..functional import Integrator, exact, exponential_euler
+from ..functional._check import check_dt
+from ..functional._concrete import check_domain, check_real
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, check_conversion, unwrap
 from ._fi_curve import MembraneNumbers, dpi_interval, lif_interval, rheobase
@@ -106,6 +109,12 @@ def match_lif(
     """
     lif, tau_syn, t_ref = unwrap(params, t_ref)
     check_conversion(lif, tau_syn, {"t_pulse": t_pulse, "t_ref": t_ref, "Iscale": Iscale}, process)
+    for name, current in (("Ispkthr", Ispkthr), ("Igain_mem", Igain_mem)):
+        if current is not None:
+            check_real(current, name, "match_lif")
+            check_domain(current, name, Kind("bias_current", "A", "positive"), "match_lif")
+    if dt is not None:
+        check_dt(dt, "match_lif")
     lif = type(lif)(*(np.asarray(value, np.float64) for value in lif))
     membrane = _working_point(lif, Ispkthr, Igain_mem, process)
     charge = _extra_charge(integrator, dt, tau_syn)
@@ -124,12 +133,13 @@ def match_lif(
 def _extra_charge(integrator: Integrator, dt: float | None, tau_syn: Any) -> Any:
     if integrator is exact:
         return 1.0
+    name = integrator.name if isinstance(integrator, Integrator) else integrator
     if integrator is not exponential_euler or dt is None:
         raise ConfigError(
-            f"`integrator` must be `exact`, or `exponential_euler` together with `dt`; got {integrator.name!r} and dt={dt!r}.",
+            f"`integrator` must be `exact`, or `exponential_euler` together with `dt`; got {name!r} and dt={dt!r}.",
             where="match_lif",
             field="integrator",
-            value=integrator.name,
+            value=name,
             allowed="exact, exponential_euler",
         )
     steps = dt / np.asarray(tau_syn, np.float64)

@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import ParameterError, did_you_mean, refuses_unknown_keywords
+from .._errors import DTypeError, ParameterError, did_you_mean, refuses_unknown_keywords
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real
+from ..functional._concrete import check_domain, check_key, check_real, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 
 Draw = Callable[[Any, Any], Any]
@@ -55,6 +55,7 @@ def mismatch(
 
     Raises:
         ParameterError: `percent` is negative, `sigma_rule` not positive, or a name is in no field.
+        DTypeError: an argument is of the wrong kind.
 
     >>> import jax, jax.numpy as jnp
     >>> from snnjax import functional as F
@@ -63,8 +64,16 @@ def mismatch(
     >>> round(float((chip.bias.Itau_mem / 5e-12).std()), 2), chip.Iscale
     (0.1, 1e-08)
     """
-    percents = dict.fromkeys(DEVICES, percent) if not isinstance(percent, Mapping) else dict(percent)
-    _check(percents, sigma_rule)
+    if isinstance(percent, Mapping):
+        percents = dict(percent)
+        _check({f"percent[{name}]": value for name, value in percents.items()}, sigma_rule)
+    else:
+        percents = dict.fromkeys(DEVICES, percent)
+        _check({"percent": percent}, sigma_rule)
+    check_key(key, "mismatch")
+    if not callable(draw):
+        wanted = "a function `(x, deviation) -> x` such as `dynapse.log_normal`"
+        raise DTypeError(f"`draw` must be {wanted}; got {describe(draw)}.", where="mismatch", field="draw", value=draw, allowed=wanted)
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
     names = [_name(path) for path, _ in leaves]
     if isinstance(percent, Mapping):
@@ -106,7 +115,7 @@ def _name(path: Any) -> str:
 
 def _check(percents: Mapping[str, float], sigma_rule: float) -> None:
     for name, value in percents.items():
-        check_real(value, f"percent[{name}]", "mismatch")
-        check_domain(value, f"percent[{name}]", Kind("deviation", "1", "nonnegative"), "mismatch")
+        check_real(value, name, "mismatch")
+        check_domain(value, name, Kind("deviation", "1", "nonnegative"), "mismatch")
     check_real(sigma_rule, "sigma_rule", "mismatch")
     check_domain(sigma_rule, "sigma_rule", Kind("deviations", "1", "positive"), "mismatch")

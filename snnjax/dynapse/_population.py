@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import graph
-from .._errors import DTypeError, HardwareError, ShapeError
+from .._errors import DTypeError, HardwareError, ShapeError, refuses_unknown_keywords
 from ..functional._dpi_records import BiasCurrents
+from ._door import check_kind
 
 MODEL = "dynapse_dpi"
 
 
+@refuses_unknown_keywords
 def expanded(node: graph.Neurons) -> dict[str, np.ndarray]:
     """Every bias current of a population as one value per neuron.
 
@@ -43,6 +45,7 @@ def expanded(node: graph.Neurons) -> dict[str, np.ndarray]:
     return found
 
 
+@refuses_unknown_keywords
 def merge(nodes: Sequence[graph.Neurons]) -> graph.Neurons:
     """Several populations of DPI neurons as one, in the order given.
 
@@ -62,6 +65,7 @@ def merge(nodes: Sequence[graph.Neurons]) -> graph.Neurons:
     >>> dynapse.merge([two, three]).shape
     (5,)
     """
+    check_kind(nodes, Iterable, "nodes", "populations in a list or a tuple", "merge")
     nodes = tuple(nodes)
     if not nodes:
         raise ShapeError("`nodes` must hold a population at least; got none.", where="merge", field="nodes", value=0, allowed="1 or more")

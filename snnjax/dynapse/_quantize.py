@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._errors import refuses_unknown_keywords
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS
-from ._generator import Generator
+from ._door import check_bias, check_process
+from ._generator import Generator, check_generator
 from ._report import Entry, Report, entry
 
 DEFAULT_GENERATOR = Generator()
@@ -24,6 +26,7 @@ class Codes(NamedTuple):
     fine: np.ndarray
 
 
+@refuses_unknown_keywords
 def encode(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR) -> tuple[dict[str, Codes], Report]:
     """The nearest code of every current, by relative error.
 
@@ -37,6 +40,8 @@ def encode(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR) -> t
     >>> (int(codes["Itau_mem"].coarse), int(codes["Itau_mem"].fine)), report.problems[0].split(";")[0]
     ((0, 30), '`Idc` must be a current that its bias can make, 1.01e-13 to 8.52e-07 A')
     """
+    check_bias(bias, "encode")
+    check_generator(generator, "encode")
     codes, entries = {}, []
     for name, field, asked in _currents(bias):
         low, high = generator.span(field)
@@ -58,6 +63,7 @@ def _problem(name: str, asked: np.ndarray, clipped: np.ndarray, low: float, high
     return f"`{name}` must be a current that its bias can make, {low:.3g} to {high:.3g} A; got {value:.3g}{place}.{advice}"
 
 
+@refuses_unknown_keywords
 def quantize(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR, saturate: bool = False) -> tuple[BiasCurrents, Report]:
     """The currents that the chip really makes.
 
@@ -71,6 +77,7 @@ def quantize(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR, sa
 
     Raises:
         HardwareError: a current cannot be made; its `value` is the report.
+        DTypeError: `bias` or `generator` is none.
 
     >>> got, report = quantize(BiasCurrents(), saturate=True)
     >>> f"{float(got.Itau_mem):.3e}", f"{report['Itau_mem'].relative_error:.1%}"
@@ -89,6 +96,7 @@ def _like(value: Any, name: str, made: dict[str, Any]) -> Any:
     return value._replace(**{gate: made[f"{name}.{gate}"] for gate, number in value._asdict().items() if number is not None})
 
 
+@refuses_unknown_keywords
 def check_currents(
     params: BiasCurrents | DynapseParams, *, process: Process = DEFAULT_PROCESS, generator: Generator = DEFAULT_GENERATOR
 ) -> Report:
@@ -99,6 +107,8 @@ def check_currents(
     >>> check_currents(lif_to_dynapse(F.LIFParams(tau_mem=0.5)))["Itau_mem"].problem
     '`Itau_mem` must be at least `Io` = 5e-13 A, below which a transistor only leaks; got 2.13e-13.'
     """
+    check_bias(params, "check_currents", "params", (DynapseParams,))
+    check_process(process, "check_currents")
     bias = params.bias if isinstance(params, DynapseParams) else params
     process = params.process if isinstance(params, DynapseParams) else process
     report = encode(bias, generator=generator)[1]
@@ -127,6 +137,7 @@ def _currents(bias: BiasCurrents) -> Iterator[tuple[str, str, np.ndarray]]:
                 yield f"{field}.{gate}", field, np.asarray(number, np.float64)
 
 
+@refuses_unknown_keywords
 def quantize_straight_through(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR) -> BiasCurrents:
     """The currents that the chip makes, with the gradient of no rounding: for training that knows the chip.
 
@@ -139,6 +150,9 @@ def quantize_straight_through(bias: BiasCurrents, *, generator: Generator = DEFA
     >>> f"{made(5.4e-12):.3e}", float(jax.grad(made)(5.4e-12))
     ('5.400e-12', 1.0)
     """
+
+    check_bias(bias, "quantize_straight_through")
+    check_generator(generator, "quantize_straight_through")
 
     def rounded(field: str, current: Any) -> Any:
         table = np.sort(generator.currents(field).ravel())

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .._errors import refuses_unknown_keywords
 from ..functional._check import check_dt
 from ..functional._unroll import unroll
-from ._door import check_row, like, refuse_shape, traceable, train
+from ._door import check_row, check_train, floats, like, refuse_shape, traceable
 
 
 @refuses_unknown_keywords
@@ -96,9 +96,10 @@ def decode_exponential(spikes: Any, *, tau: Any, dt: Any, start: Any = 0.0) -> j
     check_dt(dt, where)
     traceable(tau, "tau", "positive", where, "s")
     traceable(start, "start", "real", where, "Hz")
-    spikes = train(spikes, where)
+    check_train(spikes, where)
     check_row(tau, "tau", spikes.shape[1:], where)
     check_row(start, "start", spikes.shape[1:], where)
+    spikes = floats(spikes)
     spikes, tau, dt, start = like(spikes, tau, dt, start)
     return _filtered(spikes, jnp.exp(-dt / tau), -jnp.expm1(-dt / tau) / dt, jnp.broadcast_to(start, spikes.shape[1:]))
 
@@ -113,7 +114,7 @@ def _filtered(spikes: jax.Array, kept: jax.Array, gain: jax.Array, start: jax.Ar
 
 
 def _steps(spikes: Any, where: str) -> jax.Array:
-    spikes = train(spikes, where)
+    check_train(spikes, where)
     if spikes.shape[0] == 0:
         refuse_shape("spikes", spikes.shape, "(T, ...), with at least one step", where)
-    return spikes
+    return floats(spikes)

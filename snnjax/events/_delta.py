@@ -10,7 +10,7 @@ import numpy as np
 
 from .._errors import refuses_unknown_keywords
 from ..functional._unroll import unroll
-from ._door import check_choice, check_row, like, refuse_kind, refuse_shape, traceable, train
+from ._door import check_choice, check_row, check_train, floats, like, refuse_kind, refuse_shape, traceable
 
 
 class Delta(NamedTuple):
@@ -87,14 +87,16 @@ def decode_delta(events: Delta, *, threshold: Any, start: Any) -> jax.Array:
     where = "decode_delta"
     if not isinstance(events, Delta):
         refuse_kind("events", events, "a `Delta(up, down)`", where)
-    up, down = train(events.up, where), train(events.down, where)
-    if up.shape != down.shape:
-        refuse_shape("events.down", down.shape, f"{up.shape}, that of `events.up`", where)
     traceable(threshold, "threshold", "positive", where)
     traceable(start, "start", "real", where)
+    up, down = events
+    for spikes in events:
+        check_train(spikes, where)
+    if up.shape != down.shape:
+        refuse_shape("events.down", down.shape, f"{up.shape}, that of `events.up`", where)
     check_row(threshold, "threshold", up.shape[1:], where)
     check_row(start, "start", up.shape[1:], where)
-    up, down, threshold, start = like(up, down, threshold, start)
+    up, down, threshold, start = like(floats(up), down, threshold, start)
     return start + threshold * jnp.cumsum(up - down, axis=0)
 
 

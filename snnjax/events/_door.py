@@ -83,13 +83,17 @@ def traceable(value: Any, field: str, domain: str, where: str, unit: str = "1") 
     check_domain(value, field, Kind(field, unit, domain), where)
 
 
-def train(spikes: Any, where: str) -> jax.Array:
-    """Spikes as a float array whose leading axis is time."""
+def check_train(spikes: Any, where: str) -> None:
+    """`spikes` are an array of them whose leading axis is time."""
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
     if not isinstance(spikes, jax.Array | np.ndarray) or not any(jnp.issubdtype(spikes.dtype, kind) for kind in kinds):
         refuse_kind("spikes", spikes, "an array of spikes, floats, integers or booleans", where)
     if spikes.ndim == 0:
         refuse_shape("spikes", (), "(T, ...)", where, "Time is the leading axis.")
+
+
+def floats(spikes: Any) -> jax.Array:
+    """Spikes as a float array."""
     return jnp.asarray(spikes, at_least_float32(float_dtype(spikes)))
 
 

@@ -48,8 +48,8 @@ def encode_rate(key: Any, rates: Any, *, dt: Any, steps: int | None = None, firs
     >>> spikes.shape, float(spikes[:, 0].sum()), abs(float(spikes[:, 1].sum()) - 1000.0) < 150.0
     ((10000, 2), 0.0, True)
     """
-    rates, keys = _checked(key, rates, dt, steps, first_step, "encode_rate")
     _check_resolved(rates, dt)
+    rates, keys = _checked(key, rates, dt, steps, first_step, "encode_rate")
     rates, dt = like(rates, dt)
     return _drawn(_spikes, steps is None, keys, rates * dt)
 
@@ -199,8 +199,12 @@ def _checked(key: Any, rates: Any, dt: Any, steps: Any, first_step: Any, where: 
     count = np.shape(rates)[0] if steps is None else whole(steps, "steps", where)
     if not jnp.issubdtype(getattr(first_step, "dtype", np.asarray(first_step).dtype), jnp.integer) or np.shape(first_step) != ():
         refuse_kind("first_step", first_step, "a whole number", where)
-    if (first := concrete(first_step)) is not None and first < 0:
-        refuse_value("first_step", int(first), "a whole number, 0 or more", where)
+    if (first := concrete(first_step)) is not None:
+        if first < 0:
+            refuse_value("first_step", int(first), "a whole number, 0 or more", where)
+        if int(first) > 2**32 - count:
+            refuse_value("first_step", int(first), f"at most 2**32 - {count}, so that every step has a number of its own", where)
+        first_step = np.uint32(first)
     kind = getattr(key, "dtype", None)
     is_raw = isinstance(key, jax.Array) and kind == jnp.uint32 and key.ndim == 1
     is_key = kind is not None and jnp.issubdtype(kind, jax.dtypes.prng_key) and np.shape(key) == ()
@@ -211,6 +215,8 @@ def _checked(key: Any, rates: Any, dt: Any, steps: Any, first_step: Any, where: 
 
 
 def _check_resolved(rates: Any, dt: Any) -> None:
+    check_dt(dt, "encode_rate")
+    traceable(rates, "rates", "nonnegative", "encode_rate", "Hz")
     array, step = concrete(rates), concrete(dt)
     if array is not None and step is not None:
         above = array * step > 1.0 + 1e-6

@@ -7,18 +7,16 @@ file claims is allocated before it has been compared with the size of the file.
 from __future__ import annotations
 
 import os
-import secrets
-import stat
 from pathlib import Path
 from typing import Any
 
+from .. import _files as files
 from .._errors import ConfigError, FormatError, SnnjaxError, did_you_mean, refuses_unknown_keywords
 from ._csv import from_csv, to_csv
 from ._door import refuse_kind, whole
 from ._npz import from_npz, to_npz
 from ._record import Events, check_events
 
-MAX_BYTES = 2 * 2**30
 _FORMATS = {".npz": (to_npz, from_npz), ".csv": (to_csv, from_csv)}
 
 
@@ -28,7 +26,7 @@ def save(path: str | os.PathLike[str], events: Events) -> None:
 
     The ending of the name says which kind: `.npz`, the uncompressed arrays `times`, `channels`, `channel_count` and
     `duration` (-1 where not known), beside the format's version `snnjax_events`; or `.csv`, lines `time,channel` under
-    that header, times in seconds with every digit that is needed, and comments above for the rest.
+    that header, times in seconds with every digit that is needed, and comments above for the rest and a SHA-256.
 
     Args:
         path: where to; a file that is there is replaced once the new one is complete and on the disk.
@@ -48,11 +46,11 @@ def save(path: str | os.PathLike[str], events: Events) -> None:
     """
     encode = _format_of(path, "save")[0]
     check_events(events, "save")
-    _replace(Path(path), encode(events))
+    files.write_bytes(path, [encode(events)])
 
 
 @refuses_unknown_keywords
-def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Events:
+def load(path: str | os.PathLike[str], *, max_bytes: int = files.MAX_BYTES) -> Events:
     """The events of a file that `save` wrote, or of a `.csv` with the columns `time,channel`, s.
 
     Args:
@@ -66,7 +64,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Events:
         OSError: it cannot be opened.
     """
     decode = _format_of(path, "load")[1]
-    data = _bytes_of(Path(path), whole(max_bytes, "max_bytes", "load"))
+    data = files.read_bytes(path, whole(max_bytes, "max_bytes", "load"))
     try:
         return decode(data)
     except FormatError as error:
@@ -89,26 +87,3 @@ def _format_of(path: Any, where: str) -> Any:
 
 def _refusal(path: Any, what: str) -> FormatError:
     return FormatError(f"`{path}` {what}.", where="load", field="path", value=str(path), allowed="a file that `events.save` wrote")
-
-
-def _bytes_of(path: Path, max_bytes: int) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
-        raise _refusal(path, "is not a regular file")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise _refusal(path, f"has {size} bytes, more than the {max_bytes} of `max_bytes`")
-        return file.read(size)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside `path`, wait for the disk, rename: whoever opens `path` finds the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -29,6 +29,7 @@ _ARRAYS: dict[str, tuple[tuple[str, ...], int]] = {
     "channel_count": (("<i8",), 0),
     "duration": (("<f8",), 0),
 }
+_DIRECTORY_BYTES = 2**16  # enough to tell which arrays are in a file of another program
 _UNKNOWN = -1  # and no array left out: a damaged directory of the archive could lose one
 _HEADER = re.compile(rb"\{'descr': '([^'\\]{1,40})', 'fortran_order': False, 'shape': \((\d{1,15})?(,[ ,0-9]{0,200})?\), \} *\n")
 # What the modules of the standard library raise on a damaged archive.
@@ -57,6 +58,7 @@ def from_npz(data: bytes) -> Events:
         FormatError: the bytes are not those of `to_npz`; the text goes on after "the file".
         ParameterError: the arrays are not those of events.
     """
+    _check_directory(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             arrays = {name: _array(name, _content(archive, entry)) for name, entry in _members(archive).items()}
@@ -69,6 +71,20 @@ def from_npz(data: bytes) -> Events:
         raise FormatError(f"has format version {version} of events; this snnjax reads 1 to {VERSION}. Install a newer snnjax")
     known = {name: None if value == _UNKNOWN else value.item() for name, value in arrays.items() if name in ("channel_count", "duration")}
     return Events(arrays["times"], arrays["channels"], **known)
+
+
+def _check_directory(data: bytes) -> None:
+    """The directory at the end of the archive is a small one: `zipfile` takes eight times its size before one looks at it.
+
+    An archive ends with a record of 22 bytes, which has the size of the directory in bytes 12 to 16 and the length of a comment in the
+    last two. Only one of 2 GiB or more has another such record before it.
+    """
+    end = data[-22:]
+    if end[:4] != b"PK\x05\x06" or end[20:] != b"\0\0" or (len(data) < 2**31 and data[-42:-38] == b"PK\x06\x07"):
+        raise FormatError("is truncated, damaged or no .npz file: it does not end like one")
+    size = int.from_bytes(end[12:16], "little")
+    if len(data) < 2**31 and size > _DIRECTORY_BYTES:
+        raise FormatError(f"has a directory of {size} bytes; that of a file of events has {_DIRECTORY_BYTES} at most")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -25,7 +25,7 @@ from .. import functional as F
 from .._coordinates import to_free, to_natural
 from .._errors import DTypeError, NumericsError, ShapeError, refuses_unknown_keywords
 from ..functional._check import annotated
-from ..functional._concrete import describe
+from ..functional._concrete import check_array, describe
 from ..functional._neuron import core
 from ._marquardt import Problem, descend
 from ._selection import Selection, checked_steps, selected
@@ -138,9 +138,10 @@ def _checked_target(target: Any, recorded: Any) -> jax.Array:
             f"`record` must give one array `(..., N)` with the neurons last; got {describe(recorded)} for a whole run.",
             where="least_squares",
             field="record",
-            value=shape,
+            value=describe(recorded),
             allowed="one array (..., N)",
         )
+    check_array(target, "target", "least_squares")
     if np.shape(target) != shape:
         raise ShapeError(
             f"`target` must have the shape {shape} of what is recorded; got {np.shape(target)}.",

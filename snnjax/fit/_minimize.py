@@ -67,12 +67,14 @@ def minimize(
     (0.03, 0.005, (100,))
     """
     steps = checked_steps(steps, "minimize")
+    if not callable(loss):
+        raise _wrong_kind("loss", loss, "a function of the parameters")
+    if optimizer is not None and not isinstance(optimizer, optax.GradientTransformation):
+        raise _wrong_kind("optimizer", optimizer, "an Optax optimizer such as `optax.adam(0.05)`")
     mask = selected(params, trainable, "minimize")
     trained, held = eqx.partition(to_free(params, mask), mask)
     trained = jax.tree.map(lambda x: jnp.asarray(x, float_like(x)), trained)
     optimizer = _adam(eqx.filter(_units(params, mask), mask), steps) if optimizer is None else optimizer
-    if not isinstance(optimizer, optax.GradientTransformation):
-        raise _wrong_kind("optimizer", optimizer, "an Optax optimizer such as `optax.adam(0.05)`")
 
     def natural(trained: Any) -> Any:
         return to_natural(params, eqx.combine(trained, held), mask)

@@ -28,7 +28,7 @@ def selected(params: Any, trainable: Selection, where: str) -> Any:
     elif callable(trainable):
         chosen = [bool(trainable(names[-1] if names else "")) for names, _, _ in leaves]
     else:
-        wanted = (trainable,) if isinstance(trainable, str) else tuple(trainable)
+        wanted = (trainable,) if isinstance(trainable, str) or not isinstance(trainable, Iterable) else tuple(trainable)
         known = dict.fromkeys(name for names, kind, _ in leaves for name in (*names, kind) if name)
         for name in wanted:
             if name not in known:
@@ -58,17 +58,25 @@ def _is_floating(value: Any) -> bool:
 
 
 def _untrainable(problem: str, value: Any, known: Iterable[str], where: str) -> ConfigError:
-    return ConfigError(f"`trainable` {problem}", where=where, field="trainable", value=value, allowed=", ".join(known))
+    return ConfigError(
+        f"`trainable` {problem}",
+        where=where,
+        field="trainable",
+        value="none" if value is None else value,
+        allowed=", ".join(known) or "a floating number",
+    )
 
 
 def checked_steps(steps: Any, where: str) -> int:
     """The number of steps of a fit, as an integer."""
     try:
-        count = operator.index(steps)
+        count = None if isinstance(steps, bool) else operator.index(steps)
     except TypeError:
+        count = None
+    if count is None:
         raise DTypeError(
             f"`steps` must be a whole number; got {describe(steps)}.", where=where, field="steps", value=steps, allowed="a whole number"
-        ) from None
+        )
     if count < 0:
         raise ParameterError(f"`steps` must be >= 0; got {count}.", where=where, field="steps", value=count, allowed=">= 0")
     return count

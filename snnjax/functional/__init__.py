@@ -22,6 +22,7 @@ from ._dpi_config import DPIConfig, Inhibition, shunting, subtractive
 from ._dpi_records import BiasCurrents, DynapseParams, DynapseState, Gates, Process
 from ._dynapse_dpi import dynapse_dpi, dynapse_dpi_init, dynapse_dpi_step
 from ._event_lif import EventRun, EventState, simulate_events
+from ._gather import all_gather_spikes
 from ._injected import Injected, injected
 from ._integrate_and_fire import (
     IntegrateAndFireParams,
@@ -41,6 +42,8 @@ from ._leaky_integrator import (
 )
 from ._lif import LIFParams, LIFState, lif, lif_init, lif_step
 from ._membrane import MembraneParams, MembraneState, membrane
+from ._memory import Memory
+from ._memory_estimate import memory_estimate
 from ._neuron import Neuron, Phases, advance, core, with_core
 from ._noise import membrane_noise
 from ._recurrent import RecurrentParams, RecurrentState, recurrent
@@ -102,6 +105,7 @@ __all__ = [
     "MODELS",
     "MembraneParams",
     "MembraneState",
+    "Memory",
     "Neuron",
     "Phases",
     "Potential",
@@ -124,6 +128,7 @@ __all__ = [
     "adaptive_leaky_init",
     "adaptive_leaky_step",
     "advance",
+    "all_gather_spikes",
     "arctan",
     "attached",
     "boxcar",
@@ -159,6 +164,7 @@ __all__ = [
     "lif_step",
     "membrane",
     "membrane_noise",
+    "memory_estimate",
     "recurrent",
     "refractory",
     "refractory_steps",

@@ -168,7 +168,7 @@ def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, po
     fits: list[Shape] = {
         "neuron": [(), (1,), *(population[k:] for k in range(len(population)))],
         "synapse": [(), ports, ports + n],
-        "pre post": [ports + n + n],
+        "pre post": [ports + tuple(devices * size for size in n) + n for devices in _senders()],
     }[axes]
     if shape in fits:
         return
@@ -183,6 +183,11 @@ def _check_param_shape(name: str, shape: Shape, axes: str, population: Shape, po
         value=shape,
         allowed=wanted,
     )
+
+
+def _senders() -> dict[int, None]:
+    """How many times as many neurons may send as receive: inside `jax.shard_map` a device may have some of the columns."""
+    return dict.fromkeys((1, *jax.sharding.get_abstract_mesh().shape.values()))
 
 
 def _check_reset_below_threshold(params: Any, where: str) -> None:
@@ -257,6 +262,9 @@ def check_state(neuron: Neuron, state: Any, template: Any, inputs: Shape, where:
                 allowed=str(wanted.shape),
             )
         check_domain(leaf, name, Kind("state", ""), where)
+        if counts and (array := concrete(leaf)) is not None:
+            bad = (array < 0) | (array > np.iinfo(wanted.dtype).max)
+            refuse_where(bad, array, name, f"from 0 to {np.iinfo(wanted.dtype).max}", where, "It counts steps.")
 
 
 def _numbers_of_state(neuron: Neuron, state: Any, template: Any, field: str, where: str) -> Iterator[tuple[str, Any, Any]]:

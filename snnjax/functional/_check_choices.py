@@ -11,6 +11,8 @@ from ._config import SpikingConfig
 from ._integrators import Integrator
 from ._neuron import Neuron
 
+Segment = int | str | None  # the only string is "auto"
+
 _FACTORIES = (
     surrogates.superspike,
     surrogates.tanh,
@@ -32,15 +34,21 @@ def check_config(config: Any, neuron: Neuron, where: str) -> None:
     """`config` is the model's own class of choices, and each choice is of its kind."""
     wanted = f"a {neuron.config.__name__}"
     _check_kind("config", config, isinstance(config, neuron.config), wanted, where)  # type: ignore[arg-type]
-    if not isinstance(config, SpikingConfig):
+    if not hasattr(config, "spike"):
         return
     spike = getattr(config.spike, "func", config.spike)
     _check_kind("config.spike", spike, callable(spike), "a surrogate such as `F.superspike()`", where)
     for factory in _FACTORIES:
         _check_kind("config.spike", spike, spike is not factory, f"a surrogate: call it, `F.{factory.__name__}()`", where)
+    if not isinstance(config, SpikingConfig):
+        return
     _check_kind("config.reset", config.reset, callable(config.reset), "a reset such as `F.reset_to_value`", where)
-    is_integrator = isinstance(config.integrator, Integrator)
-    _check_kind("config.integrator", config.integrator, is_integrator, "an Integrator such as `F.exact`", where)
+    check_integrator(config.integrator, where, "config.integrator")
+
+
+def check_integrator(integrator: Any, where: str, field: str = "integrator") -> None:
+    """`integrator` is one, not its name."""
+    _check_kind(field, integrator, isinstance(integrator, Integrator), "an Integrator such as `F.exact`", where)
 
 
 def check_record_function(record: Any, where: str) -> None:
@@ -53,25 +61,28 @@ def _check_kind(field: str, value: Any, accepted: bool, wanted: str, where: str)
         raise DTypeError(f"`{field}` must be {wanted}; got {describe(value)}.", where=where, field=field, value=value, allowed=wanted)
 
 
-def check_segment(segment: Any, where: str) -> None:
-    """`segment` is a positive number of steps, or absent."""
-    if segment is not None and (isinstance(segment, bool) or not isinstance(segment, int) or segment < 1):
+def as_segment(segment: Any, where: str) -> int | None:
+    """`segment` as a positive number of steps, or `None` where it was left open."""
+    if segment is None or isinstance(segment, str) and segment == "auto":
+        return None
+    if isinstance(segment, bool) or not isinstance(segment, int) or segment < 1:
         raise ParameterError(
-            f"`segment` must be a positive number of steps or None; got {segment!r}.",
+            f"`segment` must be a positive number of steps or None; got {segment!r}. None, or 'auto', leaves the choice to snnjax.",
             where=where,
             field="segment",
             value=segment,
-            allowed="1, 2, ...",
+            allowed="1, 2, ..., 'auto'",
         )
+    return segment
 
 
 def check_backend(backend: str, where: str) -> None:
-    """`backend` is one that this version has."""
-    if backend not in ("auto", "scan"):
+    """`backend` is one that there is."""
+    if backend not in ("auto", "scan", "pallas"):
         raise ConfigError(
-            f"`backend` must be 'auto' or 'scan'; got {backend!r}. The fused 'pallas' kernel is not in this version.",
+            f"`backend` must be 'auto', 'scan' or 'pallas'; got {backend!r}.",
             where=where,
             field="backend",
             value=backend,
-            allowed="'auto', 'scan'",
+            allowed="'auto', 'scan', 'pallas'",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -36,7 +37,9 @@ def describe(value: Any) -> str:
         return "None"
     if isinstance(value, type):
         return f"the class `{value.__name__}`"
-    if hasattr(value, "_fields"):
+    if isinstance(value, np.dtype):
+        return str(value)
+    if hasattr(value, "_fields") or dataclasses.is_dataclass(value):
         return f"`{type(value).__name__}`"
     if callable(value):
         return f"the function `{getattr(value, '__name__', type(value).__name__)}`"
@@ -44,18 +47,41 @@ def describe(value: Any) -> str:
     return f"the {type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-def as_shape(shape: Any, where: str) -> Shape:
+def as_shape(shape: Any, where: str, field: str = "shape") -> Shape:
     """`shape` as a tuple: an integer is a population without batch axes."""
     axes = shape if isinstance(shape, tuple | list) else (shape,)
     if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in axes):
         raise ShapeError(
-            f"`shape` must be an integer or a tuple of integers, none of them negative; got {describe(shape)}.",
+            f"`{field}` must be an integer or a tuple of integers, none of them negative; got {describe(shape)}.",
             where=where,
-            field="shape",
+            field=field,
             value=shape,
             allowed="N or (..., N)",
         )
     return tuple(map(int, axes))
+
+
+def check_key(key: Any, where: str) -> None:
+    """`key` is one key of `jax.random`; also of the old kind, two unsigned integers."""
+    dtype = getattr(key, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and key.shape == ():
+        return
+    if dtype != jnp.uint32 or key.shape != (2,):
+        wanted = "one key, such as `jax.random.key(0)`"
+        raise DTypeError(f"`key` must be {wanted}; got {describe(key)}.", where=where, field="key", value=key, allowed=wanted)
+
+
+def check_array(value: Any, field: str, where: str, axes: int = 0, wanted: str = "(...)") -> None:
+    """`value` is an array of real numbers or booleans, of so many axes at least."""
+    kinds = (jnp.floating, jnp.integer, jnp.bool_)
+    if not isinstance(value, _ARRAYS) or not any(jnp.issubdtype(value.dtype, kind) for kind in kinds):
+        advice = " Convert it with `jnp.asarray(...)`." if isinstance(value, list | tuple) else ""
+        what = "an array of real numbers"
+        text = f"`{field}` must be {what}; got {describe(value)}.{advice}"
+        raise DTypeError(text, where=where, field=field, value=value, allowed=what)
+    if value.ndim < axes:
+        text = f"`{field}` must have shape {wanted}; got {value.shape}."
+        raise ShapeError(text, where=where, field=field, value=value.shape, allowed=wanted)
 
 
 def check_real(value: Any, field: str, where: str, wanted: str = _NUMBERS) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._errors import DTypeError
+from .._errors import DTypeError, refuses_unknown_keywords
 from ._config import SpikingConfig
 from ._integrators import Currents, Early
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
@@ -29,6 +29,7 @@ def _phases(inner: Phases, has_resistance: bool) -> Phases:
     return inner._replace(receive=receive)
 
 
+@refuses_unknown_keywords
 def delta(neuron: Neuron) -> Neuron:
     """`neuron` with delta synapses: an input is a jump of `v`; the same argument gives the same object.
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.tree_util import Partial
 
-from .._errors import ParameterError
+from .._errors import DTypeError, ParameterError, options
+from ._concrete import describe
 from ._dpi_dynapsim import dynapsim
 from ._dpi_log import paper
 from ._surrogate import Surrogate, superspike
@@ -31,6 +32,7 @@ shunting = Inhibition("shunting", False, True)
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=("spike",), meta_fields=("substeps", "gaba", "shunt", "dynamics"))
+@options
 @dataclasses.dataclass(frozen=True)
 class DPIConfig:
     """How a DPI neuron is integrated, inhibited, and learns through its spikes.
@@ -66,6 +68,11 @@ class DPIConfig:
                 allowed="1, 2, ...",
             )
 
+        inhibition = "`F.subtractive` or `F.shunting`"
+        _check("gaba", self.gaba, isinstance(self.gaba, Inhibition), inhibition)
+        _check("shunt", self.shunt, isinstance(self.shunt, Inhibition), inhibition)
+        _check("dynamics", self.dynamics, callable(self.dynamics), "a function, the step of the neuron")
+
     @staticmethod
     def dynapsim() -> DPIConfig:
         """The step of Rockpool's DynapSim, its forward Euler and its surrogate included.
@@ -75,3 +82,8 @@ class DPIConfig:
         'dynapsim'
         """
         return DPIConfig(dynamics=dynapsim)
+
+
+def _check(field: str, value: Any, accepted: bool, wanted: str) -> None:
+    if not accepted:
+        raise DTypeError(f"`{field}` must be {wanted}; got {describe(value)}.", where="DPIConfig", field=field, value=value, allowed=wanted)

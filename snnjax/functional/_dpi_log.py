@@ -24,7 +24,7 @@ from .._errors import ParameterError
 from ._dpi_membrane import Membrane, advance_membrane
 from ._dpi_records import DynapseParams, DynapseState, Gates
 from ._integrators import _mean_decay
-from ._refractory import refractory_steps
+from ._refractory import blocked_steps
 
 _MOST_STEPS = 2**30
 
@@ -72,7 +72,7 @@ def _fire(params: DynapseParams, state: DynapseState, carry: Any, dt: Any, unit:
     u = jnp.where(spikes > 0, 0.0, u)
     iahp = ahp.i + _jump_of_adaptation(params, unit) * spikes
     t_ref = params.process.Vth * params.process.C_ref / (Io * floored(params.bias.Iref / Io))
-    steps = jnp.minimum(refractory_steps(t_ref, dt), _MOST_STEPS)
+    steps = jnp.minimum(blocked_steps(t_ref, dt), _MOST_STEPS)
     left = jnp.where(spikes > 0, steps, jnp.maximum(state.steps_left - 1, 0)).astype(jnp.int32)
     isyn = jax.tree.map(lambda synapse: Io * (1.0 + synapse.i), synapses, is_leaf=_is_low_pass)
     return DynapseState(Io * jnp.exp(u), isyn, Io * (1.0 + iahp), unit * u, spikes, left), spikes

@@ -93,6 +93,7 @@ class DynapseParams(NamedTuple):
     Iscale: PositiveCurrent = 1e-8
 
 
+@parameters
 class Gates(NamedTuple):
     """Something per synaptic gate; a gate that is `None` is absent and costs nothing.
 

@@ -18,6 +18,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ._check_choices import Segment, as_segment
+from ._manual import as_carried, as_varying
+from ._memory import nbytes
 from ._neuron import Neuron, at_least_float32, float_dtype
 from ._unroll import Perturbed, is_zero, unroll
 
@@ -32,7 +35,7 @@ def unroll_population(
     inputs: Any,
     *,
     record: Callable[[Any, Any], Any] | None = None,
-    segment: int | None = None,
+    segment: Segment = None,
     state_of: Callable[[Any], Any] = lambda carry: carry,
 ) -> tuple[Any, Any]:
     """`unroll` of the steps of a model; where it has a recurrent weight, the gradient of that is one product for all steps.
@@ -48,10 +51,12 @@ def unroll_population(
         state_of: finds the model's state in `carry`.
     """
 
+    segment = as_segment(segment, "simulate")
+
     def recorded(carry: Any, output: Any) -> Any:
         return output if record is None else record(state_of(carry), output)
 
-    path = neuron.feedback
+    params, path = as_varying(params, inputs), neuron.feedback
     if path is None or not jax.tree.leaves(inputs)[0].shape[0]:
         return unroll(lambda now, x: step(params, now, x), carry, inputs, record=recorded, segment=segment)
 
@@ -68,6 +73,7 @@ def unroll_population(
 
 def _hoisted(step: Any, weight: jax.Array, carry: Any, inputs: Any, before: jax.Array, dtype: Any, segment: int | None) -> tuple[Any, Any]:
     """`unroll` of `step(weight, carry, x) -> (carry, (y, spikes))` without the spikes; `before` are those before the first step."""
+    carry = as_carried(functools.partial(step, weight), carry, inputs)
     step, closed_over = jax.closure_convert(step, weight, carry, jax.tree.map(lambda leaf: leaf[0], inputs))
 
     def loop(weight: Any, carry: Any, inputs: Any, closed_over: Any, **options: Any) -> tuple[Any, Any]:
@@ -113,7 +119,7 @@ def _stretch(carry: Any, inputs: Any, parameters: Perturbed) -> int | None:
     recomputing. With respect to other parameters a step leaves several arrays, and both took the same time.
     """
     steps = jax.tree.leaves(inputs)[0].shape[0]
-    kept = steps * sum(leaf.nbytes for leaf in jax.tree.leaves(carry))
+    kept = steps * nbytes(carry)
     return steps if not parameters.values and kept <= _KEPT_BYTES else None
 
 

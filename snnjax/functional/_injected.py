@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from .._errors import parameters, refuses_unknown_keywords
 from ._config import SpikingConfig
 from ._integrators import Currents, Held, Late
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
 
 
+@parameters
 class Injected(NamedTuple):
     """Inputs of an `injected` neuron; what is `None` is not there, and costs nothing.
 
@@ -52,6 +54,7 @@ def _phases(inner: Phases, ports: tuple[int, ...]) -> Phases:
     return inner._replace(receive=receive)
 
 
+@refuses_unknown_keywords
 def injected(neuron: Neuron) -> Neuron:
     """`neuron` with currents beside its input; the same argument gives the same object.
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .._errors import DTypeError, parameters
+from .._errors import DTypeError, parameters, refuses_unknown_keywords
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
@@ -62,6 +62,7 @@ def _phases(inner: Phases) -> Phases:
     return Phases(receive, integrate, read, keep)
 
 
+@refuses_unknown_keywords
 def membrane(neuron: Neuron) -> Neuron:
     """`neuron` without firing and reset; the same argument gives the same object.
 

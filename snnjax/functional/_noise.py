@@ -21,15 +21,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, refuses_unknown_keywords
+from .._errors import DTypeError, ParameterError, refuses_unknown_keywords
 from .._kinds import Kind
 from ._check import check_dt
-from ._concrete import Shape, as_shape, check_domain, check_real, describe
+from ._check_choices import check_integrator
+from ._concrete import Shape, as_shape, check_domain, check_key, check_real, concrete, describe
 from ._integrators import Integrator, exact
 from ._neuron import at_least_float32, core, float_dtype
 
 _SIGMA = Kind("potential", "V", "nonnegative")
-_FIRST_STEP = Kind("count", "1", "nonnegative")
+_POSITIVE = Kind("time_constant", "s", "positive")
+_MOST = 2**32  # what the counter of a key can hold
 
 
 @refuses_unknown_keywords
@@ -60,8 +62,8 @@ def membrane_noise(
         The current, A, of that shape, in the dtype of the arrays among `params` and `sigma`.
 
     Raises:
-        DTypeError: the membrane does not leak, or `key` or `start` is of the wrong kind.
-        ParameterError: `sigma` or `start` is negative, or `dt` not positive.
+        DTypeError: the membrane does not leak, or an argument is of the wrong kind.
+        ParameterError: `sigma` or `start` is negative, `dt` or a parameter not positive, or a step beyond 2**32.
 
     >>> import jax, jax.numpy as jnp
     >>> from snnjax import functional as F
@@ -77,13 +79,20 @@ def membrane_noise(
     membrane = _leaking(params)
     check_real(sigma, "sigma", "membrane_noise")
     check_domain(sigma, "sigma", _SIGMA, "membrane_noise")
+    for name in ("tau_mem", "resistance"):
+        number = getattr(membrane, name, 1.0)
+        check_real(number, name, "membrane_noise")
+        check_domain(number, name, _POSITIVE, "membrane_noise")
     check_dt(dt, "membrane_noise")
-    _check_start(start)
+    check_integrator(integrator, "membrane_noise")
+    check_key(key, "membrane_noise")
+    key = jax.random.wrap_key_data(key) if key.dtype == jnp.uint32 else key
     steps, *population = as_shape(shape, "membrane_noise")
+    start = _first(start, steps)
     dtype = at_least_float32(float_dtype((params, sigma)))
     tau_mem, dt, sigma, resistance = (jnp.asarray(x, dtype) for x in (membrane.tau_mem, dt, sigma, getattr(membrane, "resistance", 1.0)))
     gain = integrator.gain(dt, tau_mem)
-    return sigma / resistance * jnp.sqrt((2.0 - gain) / gain) * _normals(_typed(key), start, steps, tuple(population), dtype)
+    return sigma / resistance * jnp.sqrt((2.0 - gain) / gain) * _normals(key, start, steps, tuple(population), dtype)
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "population", "dtype"))
@@ -103,21 +112,19 @@ def _leaking(params: Any) -> Any:
     return membrane
 
 
-def _check_start(start: Any) -> None:
+def _first(start: Any, steps: int) -> Any:
+    """The number of the first step, as the key takes it; what is traced is not looked at."""
     dtype = getattr(start, "dtype", np.dtype(int) if type(start) is int else np.dtype(object))
     if np.shape(start) != () or not jnp.issubdtype(dtype, jnp.integer):
         wanted = "a whole number, that of the first step"
         text = f"`start` must be {wanted}; got {describe(start)}."
         raise DTypeError(text, where="membrane_noise", field="start", value=start, allowed=wanted)
-    check_domain(start, "start", _FIRST_STEP, "membrane_noise")
-
-
-def _typed(key: Any) -> jax.Array:
-    """`key`, if it is one; also of the old kind, two unsigned integers."""
-    dtype = getattr(key, "dtype", None)
-    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and key.shape == ():
-        return key
-    if dtype == jnp.uint32 and key.shape == (2,):
-        return jax.random.wrap_key_data(key)
-    wanted = "one key, such as `jax.random.key(0)`"
-    raise DTypeError(f"`key` must be {wanted}; got {describe(key)}.", where="membrane_noise", field="key", value=key, allowed=wanted)
+    first = concrete(start)
+    if first is None:
+        return start
+    if not 0 <= int(first) <= _MOST - steps:
+        wanted = f"from 0 to 2**32 - {steps}, so that every step has a number of its own"
+        raise ParameterError(
+            f"`start` must be {wanted}; got {int(first)}.", where="membrane_noise", field="start", value=int(first), allowed=wanted
+        )
+    return np.uint32(first)

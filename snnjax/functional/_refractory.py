@@ -24,8 +24,9 @@ import jax
 import jax.numpy as jnp
 
 from .._errors import ConfigError, DTypeError, did_you_mean, parameters, refuses_unknown_keywords
-from .._kinds import Duration
-from ._concrete import describe
+from .._kinds import Duration, Kind
+from ._check import check_dt
+from ._concrete import check_domain, check_real, concrete, describe, refuse_where
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._lif import lif
@@ -91,6 +92,7 @@ def _brian(steps: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.floor(steps + 1e-3) - 1.0, 0.0)
 
 
+_MOST = 2**31 - 1  # steps, what int32 can count
 _CONVENTIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = MappingProxyType({"frozen": _round, "brian": _brian})
 
 
@@ -113,6 +115,8 @@ def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Arr
 
     Raises:
         ConfigError: there is no such convention.
+        ParameterError: `t_ref` is negative or not finite, or longer than int32 can count; or `dt` is not positive.
+        DTypeError, ShapeError: one of them is no number, or `dt` more than one.
 
     >>> import jax.numpy as jnp
     >>> refractory_steps(jnp.array([2e-3, 2.5e-3, 3.5e-3]), 1e-3).tolist()
@@ -128,6 +132,17 @@ def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Arr
             value=convention,
             allowed=", ".join(_CONVENTIONS),
         )
+    check_dt(dt, "refractory_steps")
+    check_real(t_ref, "t_ref", "refractory_steps")
+    check_domain(t_ref, "t_ref", Kind("duration", "s", "nonnegative"), "refractory_steps")
+    period, step = concrete(t_ref), concrete(dt)
+    if period is not None and step is not None:
+        refuse_where(period / step > _MOST, period, "t_ref", "shorter than 2**31 steps", "refractory_steps")
+    return blocked_steps(t_ref, dt, convention)
+
+
+def blocked_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Array:
+    """`refractory_steps` inside a step, where nothing is checked."""
     steps = jax.lax.stop_gradient(jnp.asarray(t_ref) / dt)
     return _CONVENTIONS[convention](steps).astype(jnp.int32)
 
@@ -149,7 +164,7 @@ def compute_refractory_update(steps_left: jax.Array, spikes: jax.Array, steps: j
     ([1.0, 0.0, 0.0], [5, 0, 1])
     """
     spikes = jnp.where(steps_left > 0, 0.0, spikes)
-    left = jnp.where(spikes > 0, steps, jnp.maximum(steps_left - 1, 0))
+    left = jnp.where(spikes > 0, steps, jnp.maximum(steps_left, 1) - 1)
     return spikes, left.astype(jnp.int32)
 
 
@@ -176,12 +191,13 @@ def _phases(inner: Phases, rule: Rule) -> Phases:
 
     def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingConfig) -> Any:
         neuron = inner.reset(params.neuron, state.neuron, spikes, dt, config)
-        _, left = compute_refractory_update(state.steps_left, spikes, refractory_steps(params.t_ref, dt))
+        _, left = compute_refractory_update(state.steps_left, spikes, blocked_steps(params.t_ref, dt))
         return RefractoryState(neuron, left)
 
     return Phases(receive, integrate, fire, reset, inside(inner.held))
 
 
+@refuses_unknown_keywords
 def refractory(neuron: Neuron, rule: Rule = hold) -> Neuron:
     """`neuron` with an absolute refractory period; the same arguments give the same object.
 

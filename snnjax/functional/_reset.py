@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import DTypeError
+from .._errors import DTypeError, refuses_unknown_keywords
 from ._concrete import describe
 
 Reset = Callable[[jax.Array, jax.Array, Any], jax.Array]
@@ -48,6 +48,7 @@ def reset_by_subtraction(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Ar
     return jnp.where(spikes > 0, v - (params.v_th - params.v_reset), v)
 
 
+@refuses_unknown_keywords
 def attached(reset: Reset) -> Reset:
     """The same reset with the gradient through the spike let in.
 

@@ -15,8 +15,11 @@ from . import _check as check
 from . import _check_choices as choices
 from ._concrete import as_shape
 from ._feedback import unroll_population
+from ._fused_choice import kernel_for, run_population
 from ._integrators import exact
+from ._memory import check_memory, is_large, memory_of
 from ._neuron import Neuron, at_least_float32, float_dtype, is_float_array
+from ._spread import may_spread, over_cores
 from ._watch import no_fault, raise_fault, watched
 
 Record = Callable[[Any, Any], Any]
@@ -33,7 +36,7 @@ def simulate(
     state: Any = None,
     config: Any = None,
     record: Record | None = None,
-    segment: int | None = None,
+    segment: choices.Segment = None,
     backend: str = "auto",
     checked: bool = False,
 ) -> tuple[Any, Any]:
@@ -54,17 +57,19 @@ def simulate(
         config: `SpikingConfig`; by default SuperSpike, reset to value, exact integration.
         record: `record(state, output)`, what to keep of every step, given the state after it; by default the output.
         segment: see `unroll`.
-        backend: "auto" or "scan".
+        backend: "scan", a loop of XLA; "pallas", one kernel for all steps, for models whose neurons do not see each other, without
+            forward mode; "auto", the kernel on a GPU where it can, else the scan.
         checked: look for NaN and infinity in the state after every step.
 
     Returns:
         The last state, and what was recorded, `(T, ...)`. With `T = 0` the state is the first one.
 
     Raises:
-        ParameterError: a number is outside its domain, or `dt` too long for it.
+        ParameterError: a number is outside its domain, or `dt` too long for it; or inputs and recorded outputs do not fit into
+            the memory of the device (`memory_estimate` tells what they take; under `jit` it counts, used or not).
         ShapeError: `inputs`, `state` or a parameter does not fit.
         DTypeError: an argument is not a number, an array, or the model's own Params and State.
-        ConfigError: there is no such backend or keyword, or `dt` is missing.
+        ConfigError: there is no such backend or keyword, `dt` is missing, or `backend="pallas"` cannot run this.
         NumericsError: with `checked=True`, a state became NaN or infinite. Under `jit` JAX reports it, with this text
             inside its own error.
 
@@ -75,20 +80,33 @@ def simulate(
     >>> spikes.shape, int(spikes.sum())
     ((100, 1), 6)
     """
+    choices.check_backend(backend, "simulate")
+    config, segment, population, start = checked_call(neuron, params, inputs, dt, shape, state, config, record, segment)
+    if is_large(inputs):
+        check_memory(memory_of(neuron, params, jax.eval_shape(start), inputs, dt, config, record, segment), inputs, "simulate")
+    state = start()
+    inputs = jax.tree.map(jnp.asarray, inputs)
+    watch = population if checked else None
+    kernel = kernel_for(backend, checked, segment)
+    is_spread = not checked and kernel is None and may_spread(np.shape(jax.tree.leaves(inputs)[0])[0], population, params, state, inputs)
+    over = population if is_spread else None
+    state, recorded, fault = _run(neuron, params, state, inputs, dt, config, record, segment, watch, over, kernel)
+    if checked:
+        raise_fault(fault, population)
+    return state, recorded
+
+
+def checked_call(
+    neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, state: Any, config: Any, record: Any, segment: Any
+) -> tuple[Any, int | None, check.Shape, Callable[[], Any]]:
+    """What `simulate` makes of its arguments once they are checked: config, segment, population, and the start of the state."""
     choices.check_neuron(neuron, "simulate")
     config = neuron.config() if config is None else config
     choices.check_config(config, neuron, "simulate")
     choices.check_record_function(record, "simulate")
-    choices.check_segment(segment, "simulate")
-    choices.check_backend(backend, "simulate")
+    segment = choices.as_segment(segment, "simulate")
     population = _check(neuron, params, check.example(neuron, inputs, "simulate"), dt, shape, config)
-    state = _start(neuron, params, inputs, population, state)
-    inputs = jax.tree.map(jnp.asarray, inputs)
-    watch = population if checked else None
-    state, recorded, fault = _run(neuron, params, state, inputs, dt, config, record, segment, watch)
-    if checked:
-        raise_fault(fault, population)
-    return state, recorded
+    return config, segment, population, functools.partial(_start, neuron, params, inputs, population, state)
 
 
 def _check(neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, config: Any) -> check.Shape:
@@ -122,7 +140,7 @@ def _start(neuron: Neuron, params: Any, inputs: Any, population: check.Shape, st
     return jax.tree.map(as_array, state, template)
 
 
-@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment", "watch"))
+@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment", "watch", "over", "kernel"))
 def _run(
     neuron: Neuron,
     params: Any,
@@ -133,17 +151,30 @@ def _run(
     record: Record | None,
     segment: int | None,
     watch: check.Shape | None,
+    over: check.Shape | None,
+    kernel: str | None,
 ) -> tuple[Any, Any, Any]:
-    def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
-        return neuron.step(params, now, x, dt=dt, config=config)
-
+    if kernel is not None:
+        done = run_population(neuron, params, state, inputs, dt, config, backend=kernel, record=record, segment=segment)
+        if done is not None:
+            return *done, None
     options = {"record": record, "segment": segment}
+
+    def plain(shared: Any, state: Any, inputs: Any) -> tuple[Any, Any]:
+        params, dt, config = shared
+        step = functools.partial(_step, neuron, dt, config)
+        return unroll_population(neuron, step, params, state, inputs, **options)
+
     if watch is None:
-        return *unroll_population(neuron, step, params, state, inputs, **options), None
+        return *over_cores(plain, (params, dt, config), state, inputs, over), None
 
     def watching(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
-        return watched(functools.partial(step, params), watch)(now, x)
+        return watched(functools.partial(_step, neuron, dt, config, params), watch)(now, x)
 
     carry = (state, no_fault())
     (state, fault), recorded = unroll_population(neuron, watching, params, carry, inputs, state_of=lambda carry: carry[0], **options)
     return state, recorded, fault
+
+
+def _step(neuron: Neuron, dt: Any, config: Any, params: Any, now: Any, x: Any) -> tuple[Any, Any]:
+    return neuron.step(params, now, x, dt=dt, config=config)

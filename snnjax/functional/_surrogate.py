@@ -19,8 +19,9 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
+from .._errors import DTypeError, refuses_unknown_keywords
 from .._kinds import Kind
-from ._concrete import check_domain, check_real
+from ._concrete import check_domain, check_real, describe
 
 Surrogate = Callable[..., jax.Array]
 
@@ -49,6 +50,7 @@ def _caller(bump: Callable[[jax.Array], jax.Array]) -> Callable[..., jax.Array]:
     return call
 
 
+@refuses_unknown_keywords
 def surrogate(bump: Callable[[jax.Array], jax.Array], slope: Any = 1.0, unit: Any = None, height: Any = 1.0) -> Surrogate:
     """A spike function with the pseudo-derivative `height * bump(slope * x / unit) / unit`.
 
@@ -63,17 +65,22 @@ def surrogate(bump: Callable[[jax.Array], jax.Array], slope: Any = 1.0, unit: An
         A function `spike(x, scale=1.0)` of `x = v - v_th`; `scale` is used where `unit` is `None`.
 
     Raises:
-        ParameterError: `slope` or `unit` is not positive and finite.
+        ParameterError: `slope` or `unit` is not positive and finite, or `height` not finite.
+        DTypeError: one of them is no number, or `bump` no function.
 
     >>> import jax, jax.numpy as jnp
     >>> lorentzian = surrogate(lambda y: 1 / (1 + y * y), slope=2.0, unit=1.0)
     >>> float(lorentzian(jnp.array(0.5))), float(jax.grad(lorentzian)(0.5))
     (1.0, 0.5)
     """
-    for name, number in (("slope", slope), ("unit", unit)):
-        if number is not None:
+    if not callable(bump):
+        wanted = "a function of one dimensionless argument"
+        text = f"`bump` must be {wanted}; got {describe(bump)}."
+        raise DTypeError(text, where="surrogate", field="bump", value=bump, allowed=wanted)
+    for name, number, domain in (("slope", slope, "positive"), ("unit", unit, "positive"), ("height", height, "real")):
+        if number is not None or name != "unit":
             check_real(number, name, "surrogate")
-            check_domain(number, name, Kind("slope", "1", "positive"), "surrogate")
+            check_domain(number, name, Kind(name, "1", domain), "surrogate")
     return Partial(_caller(bump), slope, unit, height)
 
 
@@ -107,6 +114,7 @@ def _boxcar(y: jax.Array) -> jax.Array:
     return (jnp.abs(y) < 0.5).astype(y.dtype)
 
 
+@refuses_unknown_keywords
 def superspike(slope: Any = 100.0, unit: Any = None) -> Surrogate:
     """`h(y) = 1 / (1 + |y|)**2` (Zenke & Ganguli 2018, Neural Computation 30, 1514-1541).
 
@@ -117,6 +125,7 @@ def superspike(slope: Any = 100.0, unit: Any = None) -> Surrogate:
     return surrogate(_superspike, slope, unit)
 
 
+@refuses_unknown_keywords
 def tanh(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     """`h(y) = 1 - tanh(y)**2`.
 
@@ -127,6 +136,7 @@ def tanh(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     return surrogate(_tanh, slope, unit)
 
 
+@refuses_unknown_keywords
 def triangle(slope: Any = 1.0, unit: Any = None) -> Surrogate:
     """`h(y) = max(0, 1 - |y|)` (Bellec et al. 2018, NeurIPS 31); zero beyond `unit / slope` from the threshold.
 
@@ -137,6 +147,7 @@ def triangle(slope: Any = 1.0, unit: Any = None) -> Surrogate:
     return surrogate(_triangle, slope, unit)
 
 
+@refuses_unknown_keywords
 def arctan(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     """`h(y) = 1 / (1 + y**2)` (Fang et al. 2021, ICCV, 2661-2671).
 
@@ -147,6 +158,7 @@ def arctan(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     return surrogate(_arctan, slope, unit)
 
 
+@refuses_unknown_keywords
 def sigmoid(slope: Any = 8.0, unit: Any = None) -> Surrogate:
     """`h(y) = 4 sigmoid(y) sigmoid(-y)`.
 
@@ -157,6 +169,7 @@ def sigmoid(slope: Any = 8.0, unit: Any = None) -> Surrogate:
     return surrogate(_sigmoid, slope, unit)
 
 
+@refuses_unknown_keywords
 def gaussian(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     """`h(y) = exp(-y**2)` (Yin, Corradi & Bohte 2021, Nature Machine Intelligence 3, 905-913).
 
@@ -167,6 +180,7 @@ def gaussian(slope: Any = 4.0, unit: Any = None) -> Surrogate:
     return surrogate(_gaussian, slope, unit)
 
 
+@refuses_unknown_keywords
 def boxcar(slope: Any = 1.0, unit: Any = None) -> Surrogate:
     """`h(y) = 1` for `|y| < 1/2`, else 0.
 
@@ -183,6 +197,7 @@ def _step(x: Any, scale: Any = 1.0) -> jax.Array:
     return (x > 0).astype(x.dtype)
 
 
+@refuses_unknown_keywords
 def heaviside() -> Surrogate:
     """The spike without any gradient: nothing is learnt through it.
 

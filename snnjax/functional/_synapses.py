@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, parameters
+from .._errors import ParameterError, parameters, refuses_unknown_keywords
 from .._kinds import SynapseTimeConstant
 from ._concrete import as_shape
 from ._config import SpikingConfig
@@ -67,6 +67,7 @@ def _phases(inner: Phases, n: int) -> Phases:
     return Phases(receive, integrate, fire, reset, inside(inner.held))
 
 
+@refuses_unknown_keywords
 def synapses(neuron: Neuron, n: int) -> Neuron:
     """`neuron` with `n` synapses per neuron; the same arguments give the same object.
 

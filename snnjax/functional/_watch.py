@@ -34,7 +34,7 @@ def watched(step: Step, shape: tuple[int, ...]) -> Step:
     def watching(carry: tuple[Any, Fault], x: Any) -> tuple[tuple[Any, Fault], Any]:
         state, fault = carry
         state, y = step(state, x)
-        bad = _not_finite(state, shape)
+        bad = not_finite(state, shape)
         if bad.size == 0:
             return (state, fault), y
         first = bad.any() & (fault.step < 0)
@@ -45,8 +45,8 @@ def watched(step: Step, shape: tuple[int, ...]) -> Step:
     return watching
 
 
-def _not_finite(state: Any, shape: tuple[int, ...]) -> jax.Array:
-    """Which neurons have NaN or infinity anywhere in their state."""
+def not_finite(state: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Which neurons of a population of `shape` have NaN or infinity anywhere in their state."""
     bad = jnp.zeros(shape, bool)
     for leaf in filter(is_float_array, jax.tree.leaves(state)):
         # What has more axes than the population has one value per synapse: (..., n, N).
@@ -55,17 +55,28 @@ def _not_finite(state: Any, shape: tuple[int, ...]) -> jax.Array:
     return bad
 
 
-def raise_fault(fault: Fault, shape: tuple[int, ...]) -> None:
-    """Raise where a fault was noted: at once, or when the compiled program gets there."""
+def first_fault(bad: jax.Array) -> Fault:
+    """The fault of a run that kept of every step which neurons were not finite, `(T, ...)`."""
+    if bad.size == 0:
+        return no_fault()
+    flat = bad.reshape(bad.shape[0], -1)
+    step = jnp.argmax(flat.any(axis=1)).astype(jnp.int32)
+    index = jnp.argmax(flat[step]).astype(jnp.int32)
+    return Fault(jnp.where(flat.any(), step, -1), index, jnp.int32(bad.shape[0]))
+
+
+def raise_fault(fault: Fault, shape: tuple[int, ...], layer: str = "") -> None:
+    """Raise where a fault was noted: at once, or when the compiled program gets there. In a network `layer` names whose it is."""
+    name, field = (f"The state of `{layer}`", f"{layer}.state") if layer else ("The state", "state")
 
     def complain(step: Any, index: Any) -> None:
         if int(step) >= 0:
             place = tuple(int(k) for k in np.unravel_index(int(index), shape)) if shape else ()
             raise NumericsError(
-                f"The state is not finite after step {int(step)}, at neuron {place}. "
+                f"{name} is not finite after step {int(step)}, at neuron {place}. "
                 "Look for NaN or infinity in `inputs` up to there, and for too long a `dt`.",
                 where="simulate",
-                field="state",
+                field=field,
                 value=(int(step), place),
                 allowed="finite",
             )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._errors import refuses_unknown_keywords
 from ._graph import Graph
 from ._neurons import Neurons
 from ._nodes import Linear
@@ -24,6 +25,7 @@ class Recurrent(NamedTuple):
     loops: tuple[tuple[str, ...], ...]
 
 
+@refuses_unknown_keywords
 def recurrent(g: Graph) -> Recurrent:
     """The parts of a graph that feed back to themselves; within each, and among them, in the order of `nodes`.
 

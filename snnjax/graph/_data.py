@@ -93,12 +93,15 @@ def _converted(value: Any, field: str, where: str, dtype: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype)
     except Exception as error:  # whatever a foreign array raises: JAX's tracers raise errors of JAX, which must not be imported
+        # Classes of JAX are told by their names: it must not be imported.
+        is_traced = "Tracer" in type(value).__name__
+        what = "a traced value" if is_traced else f"{type(value).__name__} ({type(error).__name__})"
+        advice = " It has no number yet: make the graph outside of `jit`." if is_traced else ""
         raise DTypeError(
-            f"`{field}` of `{where}` must be a number or an array of numbers; {type(value).__name__} cannot be converted "
-            f"({type(error).__name__}). A traced value has no number yet: make the graph outside of `jit`.",
+            f"`{field}` of `{where}` must be a number or an array of numbers, and this cannot be made one: {what}.{advice}",
             where=where,
             field=field,
-            value=type(value).__name__,
+            value=what,
             allowed="a real number or an array of real numbers",
         ) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from .._errors import GraphError
+from .._errors import GraphError, refuses_unknown_keywords
 from ._check_names import flat_name_problems
 from ._edge import Edge
 from ._graph import Graph, SubGraph, check_graph, flat_name, port_shape, split
@@ -14,6 +14,7 @@ from ._nodes import Alias, Input, Output
 from ._wires import near
 
 
+@refuses_unknown_keywords
 def flatten(g: Graph) -> Graph:
     """The graph without sub-graphs: their nodes under the names `block.node`, in the place of the block, ports taken out.
 

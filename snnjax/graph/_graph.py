@@ -68,6 +68,7 @@ class Graph:
         return Graph, (self.nodes, self.edges)
 
 
+@refuses_unknown_keywords
 def equal(a: Graph, b: Graph) -> bool:
     """Whether two graphs have the same nodes and edges, in the same order, with the same numbers to the bit.
 
@@ -89,7 +90,7 @@ def check_graph(value: Any, field: str, where: str) -> None:
 
 
 def _named(nodes: Any) -> ReadOnly:
-    pairs = list(nodes.items()) if isinstance(nodes, Mapping) else [it if isinstance(it, tuple) else (it, None) for it in nodes]
+    pairs = list(nodes.items()) if isinstance(nodes, Mapping) else [it if isinstance(it, tuple) else (it, None) for it in _listed(nodes)]
     for pair in pairs:
         if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], Node):
             shown = f"{pair[0]!r:.60}: {pair[1]!r:.60}" if len(pair) == 2 else repr(pair)[:120]
@@ -108,8 +109,12 @@ def _named(nodes: Any) -> ReadOnly:
     return made
 
 
+def _listed(nodes: Any) -> Any:
+    return nodes if isinstance(nodes, Iterable) else (nodes,)
+
+
 def _edges(edges: Any) -> tuple[Edge, ...]:
-    made = tuple(edges)
+    made = tuple(_listed(edges))
     for k, edge in enumerate(made):
         if not isinstance(edge, Edge):
             raise DTypeError(

@@ -44,6 +44,7 @@ def find(g: Graph, *, model: str | None = None, kind: type | str | None = None) 
     return tuple(name for name, node in g.nodes.items() if wanted(node))
 
 
+@refuses_unknown_keywords
 def replace(g: Graph, name: str, node: Node) -> Graph:
     """The graph with another node in the place of one; the old graph stays as it is.
 
@@ -87,6 +88,7 @@ def _same_ports(g: Graph, name: str, old: Node, new: Node) -> bool:
     return True
 
 
+@refuses_unknown_keywords
 def rename(g: Graph, names: Mapping[str, str]) -> Graph:
     """The graph with other names: `{old: new}`; nodes and edges stay in their order.
 
@@ -99,6 +101,11 @@ def rename(g: Graph, names: Mapping[str, str]) -> Graph:
     (['in', 'out'], (Edge('in', 'out'),))
     """
     check_graph(g, "g", "rename")
+    if not isinstance(names, Mapping):
+        raise DTypeError(
+            f"`names` of `rename` must be a mapping from old names to new ones; got {type(names).__name__}.",
+            where="rename", field="names", value=names, allowed="a mapping",
+        )  # fmt: skip
     for old, new in names.items():
         if old not in g.nodes:
             raise GraphError(

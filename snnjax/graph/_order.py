@@ -6,11 +6,13 @@ import heapq
 
 import numpy as np
 
+from .._errors import refuses_unknown_keywords
 from ._components import components
 from ._graph import Graph
 from ._wires import ends, successors
 
 
+@refuses_unknown_keywords
 def topological_order(g: Graph) -> tuple[str, ...]:
     """Every node once, each after those that feed it, except along `back_edges`.
 
@@ -35,6 +37,7 @@ def topological_order(g: Graph) -> tuple[str, ...]:
     return tuple(map(list(g.nodes).__getitem__, order))
 
 
+@refuses_unknown_keywords
 def back_edges(g: Graph) -> tuple[int, ...]:
     """The positions, in `edges`, of those that carry the value of the previous step (0 before the first).
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .. import _files as files
-from .._errors import FormatError
+from .._errors import FormatError, refuses_unknown_keywords
 from .._files import strict_json
+from .._files._door import check_max_bytes, check_path
 from ._decode import decode, refuse
 from ._encode import encode, inline
 from ._graph import Graph
@@ -18,6 +19,7 @@ KIND, VERSION = "graph", 1
 _NAME_LENGTH = 128
 
 
+@refuses_unknown_keywords
 def save(path: Any, g: Graph) -> None:
     """Save a graph, so that `load` gives it back to the bit.
 
@@ -37,6 +39,7 @@ def save(path: Any, g: Graph) -> None:
     ...     graph.load(pathlib.Path(folder) / "g.safetensors") == g
     True
     """
+    check_path(path, "save")
     require_valid(g, "save")
     arrays: dict[str, np.ndarray] = {}
 
@@ -50,6 +53,7 @@ def save(path: Any, g: Graph) -> None:
     files.write(path, KIND, VERSION, encode(g, store), arrays)
 
 
+@refuses_unknown_keywords
 def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Graph:
     """The graph that `save` wrote. Nothing in the file is executed, and no other file is opened.
 
@@ -68,6 +72,8 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Graph:
     ...
     FileNotFoundError: [Errno 2] No such file or directory: 'there_is_no_such_file'
     """
+    check_path(path, "load")
+    check_max_bytes(max_bytes, "load")
     content, arrays = files.read(path, KIND, VERSION, max_bytes=max_bytes)
     left = dict(arrays)
 
@@ -83,6 +89,7 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Graph:
     return g
 
 
+@refuses_unknown_keywords
 def to_json(g: Graph, *, indent: int | None = None) -> str:
     """A graph as JSON text, from which `from_json` gives it back to the bit; for small graphs, and for reading.
 
@@ -105,6 +112,7 @@ def to_json(g: Graph, *, indent: int | None = None) -> str:
     return text
 
 
+@refuses_unknown_keywords
 def from_json(text: str | bytes) -> Graph:
     """The graph that `to_json` wrote.
 
@@ -119,7 +127,7 @@ def from_json(text: str | bytes) -> Graph:
     ...
     snnjax._errors.FormatError: The graph that was read has a node 'in' of the type 'Inptu'. Did you mean `Input`? Known names: ...
     """
-    content = strict_json.parse(text, source="the JSON of a graph")
+    content = _parsed(text)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         refuse(f"is not of the kind {KIND!r}")
     version = content.get("version")
@@ -128,6 +136,14 @@ def from_json(text: str | bytes) -> Graph:
     g = decode({key: value for key, value in content.items() if key not in ("kind", "version")}, refuse_arrays)
     require_valid(g, "from_json")
     return g
+
+
+def _parsed(text: Any) -> Any:
+    try:
+        return strict_json.parse(text, source="`text`, the JSON of a graph,")
+    except FormatError as error:
+        start = text[:60] if isinstance(text, str | bytes) else text
+        raise FormatError(str(error), where="from_json", field="text", value=start, allowed="what `to_json` gives") from None
 
 
 def refuse_arrays(name: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from .._errors import GraphError
+from .._errors import GraphError, refuses_unknown_keywords
 from ._check_edges import edge_problems
 from ._check_names import flat_name_problems, name_problems
 from ._check_nodes import has_values, node_problems
@@ -17,6 +17,7 @@ from ._wires import wires
 _SHOWN, _MOST = 20, 1000
 
 
+@refuses_unknown_keywords
 def validate(g: Graph) -> tuple[Problem, ...]:
     """All problems of a graph: of its names, of each node, of its edges, of what is not connected; none if it is in order.
 
@@ -64,6 +65,7 @@ def _problems(g: Graph) -> Iterator[Problem]:
     yield from reach_problems(g, ends)
 
 
+@refuses_unknown_keywords
 def require_valid(g: Graph, where: str) -> None:
     """Refuse a graph with problems: what everything that uses a graph asks first.
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .. import functional as F
 from .._errors import ShapeError, refuses_unknown_keywords
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real
+from ..functional._check_choices import check_integrator
+from ..functional._concrete import check_array, check_domain, check_real
 
 _TIME_CONSTANT = Kind("time_constant", "s", "positive")
 _KINDS = {
@@ -20,6 +22,15 @@ _KINDS = {
     "noise_std": Kind("potential", "V", "nonnegative"),
 }
 _REAL = Kind("number", "")
+
+
+def check_weights(weights: Any, field: str, where: str) -> None:
+    """`weights` are a square matrix of finite numbers."""
+    check(where, **{field: weights})
+    shape = np.shape(weights)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        wanted = "(N, N), from sender (row) to receiver (column)"
+        raise ShapeError(f"`{field}` must have shape {wanted}; got {shape}.", where=where, field=field, value=shape, allowed=wanted)
 
 
 def check(where: str, **numbers: Any) -> None:
@@ -77,9 +88,10 @@ def arrivals(jumps: Any, before: Any = None) -> jax.Array:
     >>> arrivals(jnp.array([1.0, 2.0, 3.0])).tolist(), arrivals(jnp.array([4.0]), before=3.0).tolist()
     ([0.0, 1.0, 2.0], [3.0])
     """
+    check_array(jumps, "jumps", "brian.arrivals", 1, "(T, ..., N), time first")
+    _check_sample(before, jumps, "before", "brian.arrivals")
     jumps = jnp.asarray(jumps)
     first = jnp.zeros_like(jumps, shape=jumps.shape[1:]) if before is None else jnp.asarray(before, jumps.dtype)
-    _check_sample(first, jumps, "before", "brian.arrivals")
     return jnp.concatenate([first[None], jumps])[:-1]
 
 
@@ -106,20 +118,24 @@ def rk4_inputs(currents: Any, after: Any = None) -> F.Injected:
     >>> rk4_inputs(jnp.array([0.0, 6.0, 6.0])).late.tolist()
     [1.0, 0.0, 0.0]
     """
+    check_array(currents, "currents", "brian.rk4_inputs", 1, "(T, ..., N), time first")
+    _check_sample(after, currents, "after", "brian.rk4_inputs")
     currents = jnp.asarray(currents)
     last = currents[-1:] if after is None else jnp.asarray(after, currents.dtype)[None]
-    if after is not None:
-        _check_sample(last[0], currents, "after", "brian.rk4_inputs")
     return F.Injected(inputs=currents, late=(jnp.concatenate([currents[1:], last]) - currents) / 6)
 
 
-def _check_sample(sample: jax.Array, samples: jax.Array, field: str, where: str) -> None:
-    if sample.shape != samples.shape[1:]:
+def _check_sample(sample: Any, samples: Any, field: str, where: str) -> None:
+    """`sample` is one step of `samples`, or absent."""
+    if sample is None:
+        return
+    check_real(sample, field, where)
+    if np.shape(sample) != samples.shape[1:]:
         raise ShapeError(
-            f"`{field}` must have the shape {samples.shape[1:]} of one step; got {sample.shape}.",
+            f"`{field}` must have the shape {samples.shape[1:]} of one step; got {np.shape(sample)}.",
             where=where,
             field=field,
-            value=sample.shape,
+            value=np.shape(sample),
             allowed=str(samples.shape[1:]),
         )
 
@@ -146,6 +162,7 @@ def delta_th(d_th: Any, tau_th: Any, dt: Any, integrator: F.Integrator = F.exact
     0.000905
     """
     check("brian.delta_th", d_th=d_th, tau_th=tau_th, dt=dt)
+    check_integrator(integrator, "brian.delta_th")
     return d_th * integrator.decay(dt, tau_th)
 
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._errors import FormatError, refuses_unknown_keywords
+from .._files._door import check_max_bytes, check_path
 from ._nir_package import package
 
 Path_ = str | os.PathLike[str]
@@ -55,6 +56,8 @@ def read(path: Path_, *, max_bytes: int = 2**30) -> Any:
     >>> list(made.nodes), made.edges
     (['input', 'linear', 'output'], [('input', 'linear'), ('linear', 'output')])
     """
+    check_path(path, "read")
+    check_max_bytes(max_bytes, "read")
     nir, h5py = package(), package("h5py")
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):

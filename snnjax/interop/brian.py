@@ -29,7 +29,7 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import refuses_unknown_keywords
-from ._brian_order import arrivals, check, delta_th, frozen, rk4_inputs, sigma
+from ._brian_order import arrivals, check, check_weights, delta_th, frozen, rk4_inputs, sigma
 
 __all__ = [
     "BIAS_IN_CODE",
@@ -176,7 +176,8 @@ def rec_iaf(
     >>> F.simulate(neuron, params, current, dt=1e-4)[1].sum(axis=0).tolist()
     [1.0, 2.0]
     """
-    check("brian.rec_iaf", weights=weights, tau_syn_r=tau_syn_r)
+    check_weights(weights, "weights", "brian.rec_iaf")
+    check("brian.rec_iaf", tau_syn_r=tau_syn_r)
     neuron = ffiaf_spk_in(tau_mem, tau_syn_r, v_thresh, v_reset, v_rest, bias, refractory, dt)
     return F.RecurrentParams(neuron, weight=weights)
 
@@ -215,6 +216,7 @@ def rec_iaf_spk_in(
     >>> rec_iaf_spk_in(jnp.zeros((3, 3)), tau_syn_inp=5e-3).tau_syn.shape
     (1,)
     """
+    check_weights(weights_rec, "weights_rec", "brian.rec_iaf_spk_in")
     check("brian.rec_iaf_spk_in", tau_syn_inp=tau_syn_inp, tau_syn_rec=tau_syn_rec)
     neuron = rec_iaf(weights_rec, tau_mem, tau_syn_rec, v_thresh, v_reset, v_rest, bias, refractory, dt)
     tau_syn = tau_syn_inp[None] if np.ndim(tau_syn_inp) else jnp.asarray([tau_syn_inp])

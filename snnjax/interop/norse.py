@@ -28,9 +28,9 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
-from .._errors import ConfigError, did_you_mean, refuses_unknown_keywords
+from .._errors import ConfigError, DTypeError, did_you_mean, refuses_unknown_keywords
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real
+from ..functional._concrete import check_domain, check_real, describe
 
 _RATE = Kind("rate", "1/s", "positive")
 
@@ -43,6 +43,11 @@ def _time_constant(rate: Any, field: str, where: str) -> Any:
 def _check(value: Any, field: str, kind: Kind, where: str) -> None:
     check_real(value, field, where)
     check_domain(value, field, kind, where)
+
+
+def _check_potentials(where: str, **potentials: Any) -> None:
+    for name, value in potentials.items():
+        _check(value, name, Kind("potential", "V"), where)
 
 
 @refuses_unknown_keywords
@@ -62,6 +67,7 @@ def lif(tau_syn_inv: Any = 200.0, tau_mem_inv: Any = 100.0, v_leak: Any = 0.0, v
     >>> lif().tau_mem, lif(tau_syn_inv=500.0).tau_syn
     (0.01, 0.002)
     """
+    _check_potentials("norse.lif", v_leak=v_leak, v_th=v_th, v_reset=v_reset)
     tau_mem = _time_constant(tau_mem_inv, "tau_mem_inv", "norse.lif")
     tau_syn = _time_constant(tau_syn_inv, "tau_syn_inv", "norse.lif")
     return F.LIFParams(tau_mem=tau_mem, tau_syn=tau_syn, v_leak=v_leak, v_th=v_th, v_reset=v_reset)
@@ -97,10 +103,11 @@ def lif_refrac(
     >>> [round(float(lif_refrac(rho_reset=rho).t_ref), 6) for rho in (5.0, 2.5, -1.0)]
     [0.005, 0.003, 0.0]
     """
+    inner = lif(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset)
     _check(dt, "dt", Kind("duration", "s", "positive"), "norse.lif_refrac")
     _check(rho_reset, "rho_reset", Kind("count", "1"), "norse.lif_refrac")
     steps = jnp.ceil(jnp.maximum(jnp.asarray(rho_reset), 0))
-    return F.RefractoryParams(lif(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset), t_ref=steps * dt)
+    return F.RefractoryParams(inner, t_ref=steps * dt)
 
 
 @refuses_unknown_keywords
@@ -110,6 +117,7 @@ def lif_box(tau_mem_inv: Any = 100.0, v_leak: Any = 0.0, v_th: Any = 1.0, v_rese
     >>> lif_box(tau_mem_inv=50.0).tau_mem
     0.02
     """
+    _check_potentials("norse.lif_box", v_leak=v_leak, v_th=v_th, v_reset=v_reset)
     tau_mem = _time_constant(tau_mem_inv, "tau_mem_inv", "norse.lif_box")
     return F.LeakyParams(tau_mem=tau_mem, v_leak=v_leak, v_th=v_th, v_reset=v_reset)
 
@@ -121,6 +129,7 @@ def li(tau_syn_inv: Any = 200.0, tau_mem_inv: Any = 100.0, v_leak: Any = 0.0) ->
     >>> li().tau_syn
     0.005
     """
+    _check_potentials("norse.li", v_leak=v_leak)
     tau_mem = _time_constant(tau_mem_inv, "tau_mem_inv", "norse.li")
     tau_syn = _time_constant(tau_syn_inv, "tau_syn_inv", "norse.li")
     return F.LeakyIntegratorParams(tau_mem=tau_mem, tau_syn=tau_syn, v_leak=v_leak)
@@ -145,6 +154,7 @@ def li_box(tau_mem_inv: Any = 100.0, v_leak: Any = 0.0, dt: Any = 1e-3) -> F.Lea
     >>> round(float(v), 6), float(state.i)
     (0.1, 0.0)
     """
+    _check_potentials("norse.li_box", v_leak=v_leak)
     _check(dt, "dt", Kind("duration", "s", "positive"), "norse.li_box")
     return F.LeakyIntegratorParams(tau_mem=_time_constant(tau_mem_inv, "tau_mem_inv", "norse.li_box"), tau_syn=dt, v_leak=v_leak)
 
@@ -238,4 +248,8 @@ def config(method: str = "super", alpha: Any = 100.0, reset: Callable[..., jax.A
     >>> config("tanh", alpha=4.0, reset=F.attached(F.reset_to_value)).integrator.name
     'euler'
     """
+    if not callable(reset):
+        wanted = "a reset such as `F.reset_to_value` or `norse.reset_subtract`"
+        text = f"`reset` must be {wanted}; got {describe(reset)}."
+        raise DTypeError(text, where="norse.config", field="reset", value=reset, allowed=wanted)
     return F.SpikingConfig(spike=surrogate(method, alpha), reset=reset, integrator=F.euler)

@@ -9,6 +9,10 @@ units of `beta / (1 - alpha)`:
 
     v = vmem (1 - alpha) / beta,    v_th = threshold (1 - alpha) / beta,    bias' = bias / beta
 
+Rockpool's layers on Brian2 (`FFIAFBrian` and its siblings) are in `snnjax.interop.brian`; their parameters are here too, under the
+same names: `ffiaf`, `ffiaf_constant_leak`, `ffiaf_spk_in`, `rec_iaf`, `rec_iaf_spk_in`, and the two biases that are published for
+`FFIAFBrian`, `BIAS_IN_CODE` (15 mA) and `BIAS_IN_DOCUMENTATION` (10 mA).
+
 >>> import jax.numpy as jnp
 >>> from snnjax import functional as F
 >>> params = lif(tau_mem=20e-3, tau_syn=20e-3, bias=0.1, threshold=1.0, dt=1e-3)
@@ -28,13 +32,31 @@ import numpy as np
 from jax.tree_util import Partial
 
 from .. import functional as F
-from .._errors import ParameterError
+from .._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real
+from ..functional._check import check_dt
+from ..functional._concrete import check_array, check_domain, check_real, describe
+from .brian import BIAS_IN_CODE, BIAS_IN_DOCUMENTATION, ffiaf, ffiaf_constant_leak, ffiaf_spk_in, rec_iaf, rec_iaf_spk_in
 
 MAX_SPIKES_PER_DT = 65536
 
+__all__ = [
+    "BIAS_IN_CODE",
+    "BIAS_IN_DOCUMENTATION",
+    "MAX_SPIKES_PER_DT",
+    "config",
+    "ffiaf",
+    "ffiaf_constant_leak",
+    "ffiaf_spk_in",
+    "lif",
+    "rec_iaf",
+    "rec_iaf_spk_in",
+    "receive",
+    "vmem",
+]
 
+
+@refuses_unknown_keywords
 def lif(tau_mem: Any = 20e-3, tau_syn: Any = 20e-3, bias: Any = 0.0, threshold: Any = 1.0, dt: float = 1e-3) -> Any:
     """The parameters of `F.lif` that replay a LIFJax of this `dt`, run with `config()`.
 
@@ -64,6 +86,7 @@ def lif(tau_mem: Any = 20e-3, tau_syn: Any = 20e-3, bias: Any = 0.0, threshold: 
     return F.LIFParams(tau_mem=tau_mem, tau_syn=tau_syn, v_th=threshold * leak / beta, bias=bias / beta)
 
 
+@refuses_unknown_keywords
 def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
     """Rockpool's inputs `(..., N S)`, neuron by neuron, as inputs `(..., S, N)` of `F.synapses`: decayed, as it does first.
 
@@ -71,11 +94,19 @@ def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
     >>> receive(jnp.arange(6.0), jnp.full((3, 2), 20e-3)).shape
     (2, 3)
     """
+    where = "rockpool.receive"
+    check_dt(dt, where)
+    check_array(x, "x", where, 1, "(..., N S)")
+    check_real(tau_syn, "tau_syn", where)
+    if np.ndim(tau_syn) != 2:
+        text = f"`tau_syn` must have shape (N, S), for S synapses per neuron; got {np.shape(tau_syn)}."
+        raise ShapeError(text, where=where, field="tau_syn", value=np.shape(tau_syn), allowed="(N, S)")
+    check_domain(tau_syn, "tau_syn", Kind("time_constant", "s", "positive"), where)
     n, s = np.shape(tau_syn)
     if np.shape(x)[-1] != n * s:
         raise ParameterError(
             f"`x` has {np.shape(x)[-1]} channels; `tau_syn` of shape {(n, s)} asks for {n * s}.",
-            where="rockpool.receive",
+            where=where,
             field="x",
             value=np.shape(x),
             allowed=f"(..., {n * s})",
@@ -83,16 +114,29 @@ def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
     return jnp.swapaxes(jnp.reshape(x, (*np.shape(x)[:-1], n, s)) * _decay(tau_syn, dt), -1, -2)
 
 
+@refuses_unknown_keywords
 def config(max_spikes_per_dt: int = MAX_SPIKES_PER_DT) -> F.SpikingConfig:
     """LIFJax's choices: held synaptic current, several spikes per step, each of which takes a threshold from the membrane.
 
     The pseudo-derivative is `1 / v_th` from half a threshold on, upwards without end.
     """
+    if isinstance(max_spikes_per_dt, bool) or not isinstance(max_spikes_per_dt, int) or max_spikes_per_dt < 1:
+        wanted = "a positive whole number"
+        text = f"`max_spikes_per_dt` must be {wanted}; got {describe(max_spikes_per_dt)}."
+        raise ParameterError(text, where="rockpool.config", field="max_spikes_per_dt", value=max_spikes_per_dt, allowed=wanted)
     return F.SpikingConfig(spike=_spikes(float(max_spikes_per_dt)), reset=_reset, integrator=F.exponential_euler)
 
 
+@refuses_unknown_keywords
 def vmem(v: Any, params: Any, threshold: Any) -> Any:
     """LIFJax's membrane, of threshold `threshold`, from that of `F.lif`."""
+    if not hasattr(params, "_fields"):
+        wanted = "the Params that `rockpool.lif` gives"
+        text = f"`params` must be {wanted}; got {describe(params)}."
+        raise DTypeError(text, where="rockpool.vmem", field="params", value=params, allowed=wanted)
+    for name, value, domain in (("v", v, "real"), ("threshold", threshold, "positive")):
+        check_real(value, name, "rockpool.vmem")
+        check_domain(value, name, Kind("potential", "", domain), "rockpool.vmem")
     return v * (threshold / F.core(params).v_th)
 
 

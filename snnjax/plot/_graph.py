@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import graph as graphs
 from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from ._axes import check_axes
 from ._draw import Box, draw
 from ._layout import Link, layout
 
@@ -45,6 +46,7 @@ def graph(g: Any, *, ax: Axes | None = None) -> Axes:
             f"`g` must be a Graph; got {type(g).__name__}. `snnjax.graph.of(network)` makes one of a network.",
             where="plot.graph", field="g", value=type(g).__name__, allowed="a Graph",
         )  # fmt: skip
+    check_axes(ax)
     if len(g.nodes) > _MOST:
         raise GraphError(
             f"`g` has {len(g.nodes)} nodes; nobody can read a picture of more than {_MOST}. Put parts of it into `SubGraph`s.",

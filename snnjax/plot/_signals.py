@@ -125,7 +125,11 @@ def _numbers(values: Any, name: str) -> np.ndarray:
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         raise DTypeError(
-            f"`{name}` must be an array of real numbers; got {array.dtype}.", where="plot", field=name, value=array.dtype, allowed="real"
+            f"`{name}` must be an array of real numbers; got {array.dtype}.",
+            where="plot",
+            field=name,
+            value=str(array.dtype),
+            allowed="real",
         )
     return array
 
@@ -150,10 +154,22 @@ def _misfit(name: str, shape: tuple[int, ...], wanted: str) -> ShapeError:
 
 def _time(length: int, dt: float) -> tuple[np.ndarray, str]:
     """The ends of the steps, where their states are, in ms below 10 s and in s above; and the unit."""
-    if not dt > 0:
-        raise ParameterError(f"`dt` must be > 0 s; got {dt}.", where="plot", field="dt", value=dt, allowed="> 0 s")
+    _check_dt(dt)
     seconds = dt * np.arange(1, length + 1)
     return (seconds, "s") if length * dt >= 10.0 else (1e3 * seconds, "ms")
+
+
+def _check_dt(dt: Any) -> None:
+    number = np.asarray(dt)
+    if number.dtype.kind not in "iuf":
+        wanted = "one real number, the length of a step in seconds"
+        came = "None" if dt is None else f"the {type(dt).__name__} {dt!r:.60}"
+        raise DTypeError(f"`dt` must be {wanted}; got {came}.", where="plot", field="dt", value=dt, allowed=wanted)
+    if number.shape != ():
+        text = f"`dt` must be one number for all steps; got shape {number.shape}."
+        raise ShapeError(text, where="plot", field="dt", value=number.shape, allowed="()")
+    if not 0 < number < np.inf:
+        raise ParameterError(f"`dt` must be > 0 s and finite; got {dt}.", where="plot", field="dt", value=dt, allowed="> 0 s and finite")
 
 
 def _limits(time: np.ndarray) -> tuple[float, float]:

@@ -129,21 +129,21 @@ def decode_choice(name: str, value: Any, default: Any, decode_number: Callable[[
         make = _look_up(value.get("name"), _SURROGATES, name, where)
         wanted = _NUMBERS if make is not F.heaviside else ()
         if set(numbers) != set(wanted):
-            _refuse(f"has the numbers {sorted(numbers)}; {value['name']!r} has {sorted(wanted)}", name, where)
+            _refuse(f"has the numbers {sorted(numbers)}; {value['name']!r} has {sorted(wanted)}", value, name, where)
         if not numbers:
             return make()
         spike = make(numbers["slope"], numbers["unit"])
         return Partial(spike.func, *spike.args[:2], numbers["height"])
     if type(default) is int:
-        return value if type(value) is int else _refuse(f"is {value!r:.60}; expected a whole number", name, where)
+        return value if type(value) is int else _refuse(f"is {value!r:.60}; expected a whole number", value, name, where)
     return _look_up(value, _NAMED.get(name, {}), name, where)
 
 
 def _look_up(key: Any, table: Mapping[str, Any], name: str, where: str) -> Any:
     if not isinstance(key, str) or key not in table:
-        _refuse(f"is {key!r:.60}. {did_you_mean(str(key)[:60], table)}", name, where)
+        _refuse(f"is {key!r:.60}. {did_you_mean(str(key)[:60], table)}", key, name, where)
     return table[key]
 
 
-def _refuse(what: str, name: str, where: str) -> NoReturn:
-    raise ConfigError(f"`{name}` of `{where}` {what}", where=where, field=name, allowed="a choice of snnjax.functional")
+def _refuse(what: str, value: Any, name: str, where: str) -> NoReturn:
+    raise ConfigError(f"`{name}` of `{where}` {what}", where=where, field=name, value=value, allowed="a choice of snnjax.functional")

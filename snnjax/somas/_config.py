@@ -6,6 +6,7 @@ domains and defaults are those of the model; nothing is typed in a second time.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Self
 import jax
 import numpy as np
 
-from .._errors import ConfigError, DTypeError, ParameterError, UnknownKeywordError, did_you_mean
+from .._errors import ConfigError, DTypeError, ParameterError, UnknownKeywordError, did_you_mean, refuses_unknown_keywords
 from ..functional import Neuron
 from ..functional._concrete import as_shape
 from . import _config_text as text
@@ -55,7 +56,8 @@ class SomaConfig:
 
     def __init__(self, shape: int | Shape = (), *, skip_validation: bool = False, **fields: Any) -> None:
         if type(self) is SomaConfig:
-            raise ConfigError("`SomaConfig` has no neuron. Use `LIFSomaConfig`, ..., or `config_class(neuron, name)`.", field="neuron")
+            text = "`SomaConfig` has no `neuron`. Use `LIFSomaConfig`, ..., or `config_class(neuron, name)`."
+            raise ConfigError(text, where="SomaConfig", field="neuron", allowed="a config class with a neuron")
         # The second spelling is that of Spark 0.1.
         skip_validation = bool(fields.pop("__skip_validation__", skip_validation))
         known, choices = fields_of(self.neuron), choices_of(self.neuron)
@@ -204,12 +206,17 @@ class SomaConfig:
         raise FrozenConfigError(f"`{name}` cannot be deleted: a config is frozen.", where=type(self).__name__, field=name)
 
 
+@refuses_unknown_keywords
 def config_class(neuron: Neuron, name: str) -> type[SomaConfig]:
     """A config class for any neuron; `build` then makes a `Soma` of that neuron.
 
     Args:
         neuron: a model or a composition of wrappers.
         name: of the class, and the tag in its files.
+
+    Raises:
+        DTypeError: `neuron` is no Neuron, or `name` no text.
+        ConfigError: `name` cannot be that of a class.
 
     >>> from snnjax import functional as F, somas
     >>> RecurrentConfig = somas.config_class(F.recurrent(F.lif), "RecurrentConfig")
@@ -224,6 +231,10 @@ def config_class(neuron: Neuron, name: str) -> type[SomaConfig]:
             value=neuron,
             allowed="a Neuron",
         )
+    if not isinstance(name, str) or not name.isidentifier():
+        wanted = "the name of a class, letters, digits and `_`"
+        refused = ConfigError if isinstance(name, str) else DTypeError
+        raise refused(f"`name` must be {wanted}; got {name!r:.60}.", where="config_class", field="name", value=name, allowed=wanted)
     return types.new_class(name, (SomaConfig,), {"neuron": neuron}, lambda body: body.update(__module__="snnjax.somas"))
 
 
@@ -247,7 +258,8 @@ def _frozen(name: str, value: Any) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise ParameterError(f"`{name}` must be finite; got an integer beyond float64.", field=name, allowed="finite") from None
+            text = f"`{name}` must be finite; got an integer beyond float64."
+            raise ParameterError(text, where="config", field=name, value=math.inf, allowed="finite") from None
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         try:
             value = np.asarray(value)

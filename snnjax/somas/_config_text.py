@@ -60,7 +60,13 @@ def to_json(config: Any) -> str:
 
 
 def parsed(cls: type, content: str | bytes) -> Any:
-    return strict_json.parse(content, source=f"the JSON of a `{cls.__name__}`")
+    try:
+        return strict_json.parse(content, source=f"`content`, the JSON of a `{cls.__name__}`,")
+    except FormatError as error:
+        start = content[:60] if isinstance(content, str | bytes) else content
+        raise FormatError(
+            str(error), where=f"{cls.__name__}.from_json", field="content", value=start, allowed=f"what `{cls.__name__}.to_json` gives"
+        ) from None
 
 
 def fields_from_dict(cls: Any, content: Any) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Delays:
                 f"`{name}` must be known when the layer is made; got a traced value. Delays are whole numbers of steps, without gradient.",
                 where="IAF layer",
                 field=name,
+                value="traced",
                 allowed="numbers",
             )
         if known.shape not in ((), shape):
@@ -90,6 +91,7 @@ class Delays:
                 "the program: make `dt` a static argument of `jit`.",
                 where="simulate",
                 field="dt",
+                value="traced",
                 allowed="a number",
             )
         return _steps(self, float(given))

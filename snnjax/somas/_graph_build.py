@@ -53,7 +53,11 @@ def build(g: G.Graph, *, dt: float | None = None, models: Mapping[str, F.Neuron]
         if not any(isinstance(node, kind) for node in g.nodes.values()):
             why = "whose length says for how many steps to run" if kind is G.Input else "which says what to hand out"
             raise GraphError(
-                f"`g` has no {kind.__name__}, {why}. Add one.", where="build", field="g", value=None, allowed="an Input and an Output"
+                f"`g` has no {kind.__name__}, {why}. Add one.",
+                where="build",
+                field="g",
+                value=tuple(g.nodes),
+                allowed="an Input and an Output",
             )
     chain = _chain(g, dt, models)
     return _network(g, dt, models) if chain is None else chain
@@ -127,6 +131,7 @@ def _checked_dt(dt: Any) -> float | None:
             "Build outside of `jit`.",
             where="build",
             field="dt",
+            value="traced",
             allowed="> 0 s",
         )
     return float(number)

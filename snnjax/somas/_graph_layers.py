@@ -113,7 +113,7 @@ class Delay(Dynamic):
         return jnp.where(spread(mask, new), new, state), blank(mask, now)
 
     def simulate(
-        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None
+        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None
     ) -> tuple[jax.Array, jax.Array]:
         """All steps, time first. Arguments as of `Soma`."""
         self.check(dt)
@@ -147,5 +147,5 @@ class Delay(Dynamic):
 
 
 @eqx.filter_jit
-def _masked(delay: Delay, state: jax.Array, x: jax.Array, mask: jax.Array, segment: int | None) -> tuple[jax.Array, jax.Array]:
+def _masked(delay: Delay, state: jax.Array, x: jax.Array, mask: jax.Array, segment: int | str | None) -> tuple[jax.Array, jax.Array]:
     return F.unroll(lambda now, it: delay(now, it[0], dt=delay.dt, mask=it[1]), state, (x, mask), segment=segment)

@@ -59,7 +59,7 @@ def of(network: Any, *, input_shape: int | Shape | None = None) -> G.Graph:
             allowed="a soma, a Sequential, a layer of Equinox",
         )
     layers = network.layers if isinstance(network, Sequential) else (network,)
-    given = None if input_shape is None else as_shape(input_shape, "of")
+    given = None if input_shape is None else as_shape(input_shape, "of", "input_shape")
     return _chain(layers, given, "layers" if isinstance(network, Sequential) else "")
 
 

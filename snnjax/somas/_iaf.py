@@ -11,6 +11,7 @@ from typing import Any, Self
 from .. import functional as F
 from ..functional._check import check_record
 from ._fields import values_of
+from ._iaf_door import check_matrix, check_membrane
 from ._iaf_layer import IAFLayer
 from ._iaf_make import Arguments
 
@@ -84,6 +85,7 @@ class FeedForwardIAF(IAFLayer):
         >>> round(float(layer.soma.params.neuron.bias), 3)
         0.015
         """
+        check_membrane(neuron, cls.__name__)
         check_record(params, neuron.default(), neuron.name, "params", cls.__name__)
         return cls(weight, neuron=neuron, **{**values_of(neuron, params), **options})
 
@@ -131,11 +133,13 @@ class RecurrentIAF(IAFLayer):
         dtype: Any = None,
         **fields: Any,
     ) -> None:
+        check_matrix(weight_rec, "weight_rec", type(self).__name__)
         weights, taus, delays = (weight, weight_rec), (tau_syn, tau_syn_rec), (delay, delay_rec)
         super().__init__(Arguments(weights, taus, delays, neuron, sigma, key, dtype, fields))
 
     @classmethod
     def from_params(cls, weight: Any, weight_rec: Any, params: Any, *, neuron: F.Neuron = _NEURON, **options: Any) -> Self:
         """The layer whose neurons have these Params; arguments as of `FeedForwardIAF.from_params`."""
+        check_membrane(neuron, cls.__name__)
         check_record(params, neuron.default(), neuron.name, "params", cls.__name__)
         return cls(weight, weight_rec, neuron=neuron, **{**values_of(neuron, params), **options})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from .. import functional as F
 from .._errors import ConfigError, DTypeError, ShapeError, UnknownKeywordError, did_you_mean
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real, describe
+from ..functional._concrete import check_domain, check_key, check_real, describe
 from ._choices import choices_of
 from ._fields import fields_of
 
@@ -41,7 +41,7 @@ def check_membrane(neuron: Any, where: str) -> None:
             )
 
 
-def check_fields(fields: Iterable[str], neuron: F.Neuron, own: Iterable[str], where: str) -> None:
+def check_fields(fields: Mapping[str, Any], neuron: F.Neuron, own: Iterable[str], where: str) -> None:
     """The keywords are the layer's `own`, parameters of `neuron`, or choices."""
     known = [*own, *fields_of(neuron), *choices_of(neuron)]
     for name in fields:
@@ -50,20 +50,28 @@ def check_fields(fields: Iterable[str], neuron: F.Neuron, own: Iterable[str], wh
                 f"`{name}` is not an argument of `{where}`. {did_you_mean(name, known)}",
                 where=where,
                 field=name,
+                value=fields[name],
                 allowed=", ".join(known),
             )
 
 
 def as_matrices(weight: Any, weight_rec: Any, dtype: Any, where: str) -> tuple[jax.Array | None, jax.Array | None]:
     """The matrices of a layer, `(in, out)` and `(out, out)`, of `dtype`; what is `None` stays so."""
-    back = None if weight_rec is None else _matrix(weight_rec, "weight_rec", None, where).astype(dtype)
-    if weight is None and back is not None:
-        return None, back
-    return _matrix(weight, "weight", None if back is None else back.shape[1], where).astype(dtype), back
+    if weight_rec is not None:
+        _check_matrix_fits(weight_rec, "weight_rec", None, where)
+    if weight is not None or weight_rec is None:
+        _check_matrix_fits(weight, "weight", None if weight_rec is None else np.shape(weight_rec)[1], where)
+    back, given = (None if value is None else jnp.asarray(value, dtype) for value in (weight_rec, weight))
+    return given, back
 
 
-def _matrix(value: Any, name: str, out: int | None, where: str) -> jax.Array:
+def check_matrix(value: Any, name: str, where: str) -> None:
+    """`value` is made of real numbers."""
     check_real(value, name, where, "a matrix of real numbers, from sender (row) to receiver (column)")
+
+
+def _check_matrix_fits(value: Any, name: str, out: int | None, where: str) -> None:
+    check_matrix(value, name, where)
     square = name == "weight_rec"
     shape = np.shape(value)
     fits = len(shape) == 2 and (out is None or shape[1] == out) and (not square or shape[0] == shape[1])
@@ -78,7 +86,12 @@ def _matrix(value: Any, name: str, out: int | None, where: str) -> jax.Array:
             allowed=wanted,
         )
     check_domain(value, name, Kind("weight", "1"), where)
-    return jnp.asarray(value)
+
+
+def check_sigma(sigma: Any, where: str) -> None:
+    """`sigma` is a number or several, none of them negative."""
+    check_real(sigma, "sigma", where)
+    check_domain(sigma, "sigma", Kind("potential", "V", "nonnegative"), where)
 
 
 def check_tau(tau: Any, name: str, n: int, where: str) -> None:
@@ -96,20 +109,22 @@ def check_tau(tau: Any, name: str, n: int, where: str) -> None:
 
 
 def read_inputs(inputs: Any, channels: int, n: int, time: int, where: str) -> tuple[F.Injected, Shape]:
-    """The inputs as arrays, and the axes in front of the last, `time` of which are of time.
+    """The inputs as they came, and the axes in front of the last, `time` of which are of time.
 
     Raises:
         DTypeError: something is no array of real numbers.
         ShapeError: an array does not fit the layer, or the others.
     """
     given = inputs if isinstance(inputs, F.Injected) else F.Injected(inputs)
+    if inputs is None:
+        _lead(None, "inputs", channels, time, where)
     arrays = {name: array for name, array in given._asdict().items() if array is not None}
     leads = {name: _lead(array, name, channels if name == "inputs" else n, time, where) for name, array in arrays.items()}
     if len(set(leads.values())) != 1:
         wanted = f"the same {'time and ' if time else ''}batch axes in each of its arrays"
         text = f"`inputs` must have {wanted}; got {leads or 'none at all'}."
         raise ShapeError(text, where=where, field="inputs", value=leads, allowed=wanted)
-    return F.Injected(**{name: jnp.asarray(array) for name, array in arrays.items()}), next(iter(leads.values()))
+    return F.Injected(**arrays), next(iter(leads.values()))
 
 
 def _lead(array: Any, name: str, width: int, time: int, where: str) -> Shape:
@@ -143,8 +158,10 @@ def check_start(layer: Any, dt: Any, key: Any) -> None:
             field="dt",
             allowed="the length of a step in seconds",
         )
+    if key is not None:
+        check_key(key, where)
     if key is not None and layer.noise is None:
-        refuse_key(f"`key` has no use: this `{where}` has no noise. Leave it out, or make the layer with `sigma`.", where)
+        refuse_key(key, f"`key` has no use: this `{where}` has no noise. Leave it out, or make the layer with `sigma`.", where)
 
 
 def check_state(state: Any, wanted: type, where: str) -> None:
@@ -167,6 +184,6 @@ def check_batch(batch: Shape, of_state: Shape, where: str) -> None:
         )
 
 
-def refuse_key(text: str, where: str) -> NoReturn:
+def refuse_key(key: Any, text: str, where: str) -> NoReturn:
     """A key that is missing, or one too many."""
-    raise ConfigError(text, where=where, field="key", allowed="one key, where a run of a layer with noise starts")
+    raise ConfigError(text, where=where, field="key", value=key, allowed="one key, where a run of a layer with noise starts")

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
+from ..functional._hoist import hoist
 from ..functional._unroll import Perturbed, is_zero
 from ._delays import Connection, seen, sent, taken_over_time
 
@@ -25,7 +26,7 @@ from ._delays import Connection, seen, sent, taken_over_time
 Step = Callable[[Any, Any, jax.Array, Any, Any], tuple[Any, jax.Array, Any]]
 
 
-def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: Any, xs: Any, segment: int | None) -> tuple[Any, Any]:
+def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: Any, xs: Any, segment: int | str | None) -> tuple[Any, Any]:
     """Carry the state of the neurons, and the line of their own spikes, through `xs`.
 
     Args:
@@ -44,11 +45,11 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
     if not first.shape[0] or connection.places is not None:
         return _loop(step, connection, numbers, carry, xs, None, segment, _recorded)
     row = jax.tree.map(lambda leaf: leaf[0], xs)
-    step, closed_over = jax.closure_convert(step, numbers, carry[0], connection(carry[1]), *row)
+    closed_over, step_with = hoist(step, numbers, carry[0], connection(carry[1]), *row)
 
     def loop(primals: Any, more: Any, kept: Any) -> Any:
         matrix, numbers, carry, xs, closed_over = primals
-        return _loop(lambda *args: step(*args, *closed_over), _with(connection, matrix), numbers, carry, xs, more, segment, kept)
+        return _loop(step_with(closed_over), _with(connection, matrix), numbers, carry, xs, more, segment, kept)
 
     def run(*primals: Any) -> Any:
         return loop(primals, None, _recorded)
@@ -71,10 +72,10 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
 
     differentiable = jax.custom_jvp(run)
     differentiable.defjvp(run_jvp, symbolic_zeros=True)
-    return differentiable(connection.matrix, numbers, carry, xs, tuple(closed_over))
+    return differentiable(connection.matrix, numbers, carry, xs, closed_over)
 
 
-def _loop(step: Step, connection: Connection, numbers: Any, carry: Any, xs: Any, more: Any, segment: int | None, kept: Any) -> Any:
+def _loop(step: Step, connection: Connection, numbers: Any, carry: Any, xs: Any, more: Any, segment: int | str | None, kept: Any) -> Any:
     """`F.unroll` of the steps; `more` is added to what arrives, and `kept(carry, (recorded, spikes))` is kept."""
 
     def body(carry: Any, x: Any) -> tuple[Any, Any]:

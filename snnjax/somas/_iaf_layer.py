@@ -10,6 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import functional as F
+from .._errors import refuses_unknown_keywords
+from ..functional._check import check_dt
+from ..functional._concrete import as_shape
+from ..functional._watch import first_fault, raise_fault
 from . import _iaf_door as door
 from ._delays import Delays, connect, empty
 from ._iaf_make import Arguments, parts
@@ -19,6 +23,7 @@ from ._iaf_table import describe
 from ._layer import Dynamic
 from ._mask import check_mask
 from ._soma import Soma
+from ._watched import with_flags
 
 Shape = tuple[int, ...]
 
@@ -59,6 +64,7 @@ class IAFLayer(Dynamic):
         """A table of connections, parameters and choices with their values, units and domains."""
         return describe(self)
 
+    @refuses_unknown_keywords
     def init(self, batch_shape: int | Shape = (), *, dt: Any = None, key: Any = None) -> IAFState:
         """The state at rest.
 
@@ -70,7 +76,7 @@ class IAFLayer(Dynamic):
         Raises:
             ConfigError: `dt` is needed and missing, or there is a key and no noise.
         """
-        batch = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
+        batch = as_shape(batch_shape, type(self).__name__, "batch_shape")
         door.check_start(self, dt, key)
         neuron = self.soma.init(batch)
         dtype = F.core(neuron).v.dtype
@@ -78,6 +84,7 @@ class IAFLayer(Dynamic):
         spikes = None if self.weight_rec is None else empty(batch, self.delay_rec, dt, self.shape[1], dtype)
         return IAFState(neuron, inputs, spikes, None if key is None else NoiseState(key, jnp.uint32(0)))
 
+    @refuses_unknown_keywords
     def __call__(self, state: IAFState, inputs: Any, *, dt: Any, mask: Any = None) -> tuple[IAFState, jax.Array]:
         """One step.
 
@@ -94,6 +101,7 @@ class IAFLayer(Dynamic):
             ShapeError, DTypeError, ConfigError: as of `simulate`.
         """
         where = type(self).__name__
+        check_dt(dt, where)
         door.check_state(state, IAFState, where)
         given, batch = door.read_inputs(inputs, *self.shape, 0, where)
         door.check_batch(batch, F.core(state).v.shape[:-1], where)
@@ -101,6 +109,7 @@ class IAFLayer(Dynamic):
         numbers = self._numbers(batch, dt, state)
         return one_step(self._population, numbers, state, self._cast(given), mask)
 
+    @refuses_unknown_keywords
     def simulate(
         self,
         inputs: Any,
@@ -110,7 +119,8 @@ class IAFLayer(Dynamic):
         key: Any = None,
         record: Any = None,
         mask: Any = None,
-        segment: int | None = None,
+        segment: int | str | None = None,
+        checked: bool = False,
     ) -> tuple[IAFState, Any]:
         """All steps.
 
@@ -123,6 +133,7 @@ class IAFLayer(Dynamic):
             record: `record(state, spikes)`, what to keep of every step, given the state of the neurons; by default the spikes.
             mask: `(T, ...)`, False for steps that only fill a short sequence up; they change no state and pass no gradient.
             segment: as of `F.unroll`.
+            checked: look for NaN and infinity in the state of the neurons after every step.
 
         Returns:
             The last state, and the spikes `(T, ..., out)` or what was recorded. Given back as `state`, it continues: pieces of a
@@ -131,8 +142,10 @@ class IAFLayer(Dynamic):
         Raises:
             ParameterError, ShapeError, DTypeError: as of `F.simulate`.
             ConfigError: a key is missing, or there are two; `dt` is traced, and there are delays.
+            NumericsError: with `checked=True`, a state became NaN or infinite.
         """
         where = "simulate"
+        check_dt(dt, where)
         given, lead = door.read_inputs(inputs, *self.shape, 1, where)
         mask = None if mask is None else check_mask(mask, lead, "time and batch axes as of `inputs`", where)
         state = self._start(state, lead[1:], dt, key)
@@ -140,7 +153,12 @@ class IAFLayer(Dynamic):
         none = jnp.zeros((0, *lead[1:], *self.soma.neuron.ports, self.shape[1]), F.core(state).v.dtype)
         jax.eval_shape(lambda: self.soma.simulate(none, dt=dt, state=state.neuron, record=record, segment=segment))
         numbers = self._numbers(lead[1:], dt, state)
-        return all_steps(self._population, numbers, state, self._cast(given), mask, record, segment)
+        kept = with_flags(record) if checked else record
+        after, out = all_steps(self._population, numbers, state, self._cast(given), mask, kept, segment)
+        if checked:
+            out, bad = out
+            raise_fault(first_fault(bad), bad.shape[1:])
+        return after, out
 
     @property
     def _population(self) -> Population:
@@ -149,7 +167,7 @@ class IAFLayer(Dynamic):
     def _numbers(self, batch: Shape, dt: Any, state: IAFState) -> Numbers:
         if self.noise is not None and state.noise is None:
             text = "`key` is missing: this layer has noise. Give `key=jax.random.key(0)` to `simulate` where a run starts, or to `init`."
-            door.refuse_key(text, "simulate")
+            door.refuse_key(None, text, "simulate")
         alone = int(np.prod(batch)) == 1
         incoming = None if self.weight is None else connect(self.weight, self.delay, dt)
         back = None if self.weight_rec is None else connect(self.weight_rec, self.delay_rec, dt, gather=alone)
@@ -158,12 +176,12 @@ class IAFLayer(Dynamic):
     def _cast(self, given: F.Injected) -> F.Injected:
         """All that arrives in the dtype of the weights."""
         dtype = jax.tree.leaves((self.weight, self.weight_rec))[0].dtype
-        return jax.tree.map(lambda array: array.astype(dtype), given)
+        return jax.tree.map(lambda array: jnp.asarray(array, dtype), given)
 
     def _start(self, state: Any, batch: Shape, dt: Any, key: Any) -> IAFState:
         if state is None:
             return self.init(batch, dt=dt, key=key)
         door.check_state(state, IAFState, "simulate")
         if key is not None:
-            door.refuse_key("`state` has the key of its run, and `key` would be another. Give one of them.", "simulate")
+            door.refuse_key(key, "`state` has the key of its run, and `key` would be another. Give one of them.", "simulate")
         return state

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import ConfigError
+from ..functional._concrete import check_key
 from ..functional._neuron import float_dtype
 from . import _iaf_door as door
 from ._config import config_class
@@ -52,6 +53,10 @@ def parts(given: Arguments, where: str) -> Parts:
     is_recurrent = given.weights[1] is not None
     door.check_membrane(given.neuron, where)
     door.check_fields(given.fields, given.neuron, _OWN_REC if is_recurrent else _OWN, where)
+    if given.key is not None:
+        check_key(given.key, where)
+    if given.sigma is not None:
+        door.check_sigma(given.sigma, where)
     dtype = float_dtype(given.weights) if given.dtype is None else check_dtype(given.dtype, where)
     weights = door.as_matrices(*given.weights, dtype, where)
     n = next(weight.shape[1] for weight in reversed(weights) if weight is not None)
@@ -65,7 +70,7 @@ def _delays(delay: Any, weight: jax.Array | None, name: str) -> Delays | None:
         return None
     if weight is None:
         text = f"`{name}` is that of weights, and there are none. Give some, such as `jnp.eye(n)`."
-        raise ConfigError(text, where="IAF layer", field=name, allowed="None without weights")
+        raise ConfigError(text, where="IAF layer", field=name, value=delay, allowed="None without weights")
     return Delays(delay, weight.shape, name)
 
 
@@ -73,6 +78,7 @@ def _soma(given: Arguments, n: int, dtype: Any, where: str) -> Soma:
     """The neurons, with a synapse for each time constant of one, and a place for currents beside them."""
     named = {name: tau for name, tau in zip(("tau_syn", "tau_syn_rec"), given.taus, strict=True) if tau is not None}
     neuron, fields = given.neuron, dict(given.fields)
+    config_class(neuron, where)(shape=(n,), **fields)  # refuses before the time constants below are made arrays
     if named:
         neuron = F.synapses(neuron, len(named))
         taus = [_time_constant(tau, name, n, given.key, dtype, where) for name, tau in named.items()]
@@ -84,7 +90,7 @@ def _soma(given: Arguments, n: int, dtype: Any, where: str) -> Soma:
 def _time_constant(tau: Any, name: str, n: int, key: Any, dtype: Any, where: str) -> Any:
     if isinstance(tau, Initialiser):
         if tau.random and key is None:
-            door.refuse_key(f"`{name}` is drawn from {tau}, so `{where}` needs a key: `key=jax.random.key(0)`.", where)
+            door.refuse_key(None, f"`{name}` is drawn from {tau}, so `{where}` needs a key: `key=jax.random.key(0)`.", where)
         tau = tau.draw(None if key is None else key_of(key, name), (n,), dtype)
     door.check_tau(tau, name, n, where)
     return tau

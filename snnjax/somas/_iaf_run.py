@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import functional as F
+from ..functional._spread import may_spread, over_cores
 from . import _project as stateless
 from ._delays import Connection, seen, sent, taken_over_time
 from ._iaf_feedback import unroll_connected
@@ -129,7 +130,11 @@ def one_step(
     return IAFState(neuron, inputs, spikes, noise), out
 
 
-@functools.partial(jax.jit, static_argnames=("population", "record", "segment"))
+# The current of many steps is a large array. Made for this many steps at a time it stays in a cache, and its memory does not grow
+# with the run. A multiple of the rows at which a product of matrices has the same bits for a part as for the whole.
+_STRETCH = 512
+
+
 def all_steps(
     population: Population,
     numbers: Numbers,
@@ -137,9 +142,51 @@ def all_steps(
     given: F.Injected,
     mask: jax.Array | None,
     record: Callable[[Any, Any], Any] | None,
-    segment: int | None,
+    segment: int | str | None,
 ) -> tuple[IAFState, Any]:
     """All steps of a layer, time first: the last state, and the spikes or what `record(neurons, spikes)` gave."""
+    steps, neurons = jax.tree.leaves(given)[0].shape[0], F.core(state.neuron).v.shape
+    over = neurons if may_spread(steps, neurons, numbers, state, given) else None
+    return _all_steps(population, numbers, state, (given, mask), record, segment, over)
+
+
+@functools.partial(jax.jit, static_argnames=("population", "record", "segment", "over"))
+def _all_steps(population: Population, numbers: Any, state: Any, xs: Any, record: Any, segment: Any, over: Any) -> tuple[IAFState, Any]:
+    def run(numbers: Numbers, state: IAFState, xs: Any) -> tuple[IAFState, Any]:
+        return _by_stretches(population, numbers, state, xs, record, segment)
+
+    return over_cores(run, numbers, state, xs, over)
+
+
+def _by_stretches(
+    population: Population, numbers: Numbers, state: IAFState, xs: Any, record: Callable[[Any, Any], Any] | None, segment: int | str | None
+) -> tuple[IAFState, Any]:
+    def some(state: IAFState, x: Any) -> tuple[IAFState, Any]:
+        given, mask = x
+        return _stretch(population, numbers, state, given, mask, record, segment)
+
+    whole, rest = divmod(jax.tree.leaves(xs)[0].shape[0], _STRETCH)
+    if whole < 2:
+        return some(state, xs)
+    cut = jax.tree.map(lambda leaf: leaf[: whole * _STRETCH].reshape(whole, _STRETCH, *leaf.shape[1:]), xs)
+    state, out = F.unroll(some, state, cut, segment=1)
+    out = jax.tree.map(lambda leaf: leaf.reshape(whole * _STRETCH, *leaf.shape[2:]), out)
+    if not rest:
+        return state, out
+    state, last = some(state, jax.tree.map(lambda leaf: leaf[whole * _STRETCH :], xs))
+    return state, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), out, last)
+
+
+def _stretch(
+    population: Population,
+    numbers: Numbers,
+    state: IAFState,
+    given: F.Injected,
+    mask: jax.Array | None,
+    record: Callable[[Any, Any], Any] | None,
+    segment: int | str | None,
+) -> tuple[IAFState, Any]:
+    """As `all_steps`, with the current of all of them in memory."""
     lead = jax.tree.leaves(given)[0].shape[:-1]
     inputs, given = arriving(numbers.incoming, state.inputs, given, lead, mask, over_time=True)
     noise, given = with_noise(numbers, state.noise, given, F.core(state).v.shape, lead[0])

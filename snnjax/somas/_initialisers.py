@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, ShapeError
+from .._errors import ParameterError, ShapeError, options
 from .._kinds import Kind
 from ..functional._concrete import check_domain, check_real
 
@@ -66,6 +66,7 @@ class Initialiser:
             )
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class Constant(Initialiser):
     """The same value for every neuron, each with its own copy: after training they differ.
@@ -89,6 +90,7 @@ class Constant(Initialiser):
         return self.value, self.value
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class Uniform(Initialiser):
     """Uniform between `low` and `high`.
@@ -113,6 +115,7 @@ class Uniform(Initialiser):
         return self.low, self.high
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class Normal(Initialiser):
     """Normal with this mean and standard deviation; of any sign, so for weights rather than for time constants."""
@@ -127,6 +130,7 @@ class Normal(Initialiser):
         return self.mean + self.std * jax.random.normal(key, shape, dtype)
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class TruncatedNormal(Initialiser):
     """A normal with this mean and standard deviation, drawn again where it is not between `low` and `high`."""
@@ -149,6 +153,7 @@ class TruncatedNormal(Initialiser):
         return self.low, self.high
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class LogNormal(Initialiser):
     """`median * exp(sigma * z)` with a standard normal `z`: positive, and right for time constants and currents."""
@@ -166,6 +171,7 @@ class LogNormal(Initialiser):
         return np.nextafter(0.0, 1.0), math.inf
 
 
+@options
 @dataclasses.dataclass(frozen=True)
 class PerGroup(Initialiser):
     """One value or initialiser per group of neighbouring neurons, along the last axis.

@@ -23,7 +23,7 @@ class Dynamic(eqx.Module):
         """One step: the new state and the output."""
 
     @abc.abstractmethod
-    def simulate(self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None) -> tuple[Any, Any]:
+    def simulate(self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None) -> tuple[Any, Any]:
         """All steps, time first: the last state and the outputs."""
 
     @abc.abstractmethod

@@ -11,7 +11,9 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import DTypeError, ShapeError
+from ..functional._check import example, population_of
 from ..functional._feedback import unroll_population
+from ..functional._spread import may_spread, over_cores
 
 Shape = tuple[int, ...]
 
@@ -62,22 +64,31 @@ def simulate_masked(
     neuron: F.Neuron, params: Any, inputs: Any, mask: Any, *, dt: Any, shape: Shape, state: Any, config: Any, record: Any, segment: Any
 ) -> tuple[Any, Any]:
     """`F.simulate` with a mask."""
-    # No step at all: every check of the door, and the state to start from.
-    none = jax.tree.map(lambda leaf: leaf[:0], inputs)
-    state, _ = F.simulate(neuron, params, none, dt=dt, shape=shape, state=state, config=config)
+    population_of(neuron, example(neuron, inputs, "simulate"), "simulate")
     whole = np.shape(jax.tree.leaves(inputs)[0])
     batch = whole[: len(whole) - len(shape) - len(neuron.ports)]
     mask = check_mask(mask, batch, "time and batch axes as of `inputs`", "simulate")
-    return _run(neuron, params, state, inputs, mask, dt, config, record, segment)
+    # No step at all: every check of the door, and the state to start from.
+    none = jax.tree.map(lambda leaf: leaf[:0], inputs)
+    state, _ = F.simulate(neuron, params, none, dt=dt, shape=shape, state=state, config=config)
+    population = (*batch[1:], *shape)
+    over = population if may_spread(batch[0], population, params, state, inputs) else None
+    return _run(neuron, params, state, inputs, mask, dt, config, record, segment, over)
 
 
-@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment"))
+@functools.partial(jax.jit, static_argnames=("neuron", "record", "segment", "over"))
 def _run(
-    neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: Any, dt: Any, config: Any, record: Any, segment: Any
+    neuron: F.Neuron, params: Any, state: Any, inputs: Any, mask: Any, dt: Any, config: Any, record: Any, segment: Any, over: Shape | None
 ) -> tuple[Any, Any]:
-    def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
-        return masked_step(neuron, params, now, x[0], x[1], dt=dt, config=config)
-
     # The output that `mask` blanks is not the spikes that the state keeps, so `record` is never left out.
     record = (lambda state, output: output) if record is None else record
-    return unroll_population(neuron, step, params, state, (inputs, mask), record=record, segment=segment)
+
+    def run(shared: Any, state: Any, inputs: Any) -> tuple[Any, Any]:
+        params, dt, config = shared
+
+        def step(params: Any, now: Any, x: Any) -> tuple[Any, Any]:
+            return masked_step(neuron, params, now, x[0], x[1], dt=dt, config=config)
+
+        return unroll_population(neuron, step, params, state, inputs, record=record, segment=segment)
+
+    return over_cores(run, (params, dt, config), state, (inputs, mask), over)

@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from .. import graph as G
+from .._errors import refuses_unknown_keywords
 from ..functional._check import check_dt
+from ..functional._check_choices import as_segment
+from ..functional._concrete import as_shape
 from ..functional._neuron import at_least_float32, float_dtype
 from ._graph_layers import Delay
 from ._graph_plan import Group, Plan
@@ -61,22 +64,26 @@ class Network(Dynamic):
         """The shape of one step of the only input; `None` where there are several."""
         return next(iter(self.plan.inputs.values())) if len(self.plan.inputs) == 1 else None
 
+    @refuses_unknown_keywords
     def init(self, batch_shape: int | Shape = ()) -> NetworkState:
         """The state at rest."""
-        return self._at_rest((batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape), set(self.plan.nodes))
+        return self._at_rest(as_shape(batch_shape, "Network", "batch_shape"), set(self.plan.nodes))
 
+    @refuses_unknown_keywords
     def __call__(self, state: Any, inputs: Any, *, dt: Any, mask: Any = None) -> tuple[NetworkState, Any]:
         """One step of all nodes. Arguments and errors as of `simulate`, without the axis of time."""
-        given, batch = read_inputs(inputs, self.plan.inputs, 0)
         self._check(state, dt)
+        given, batch = read_inputs(inputs, self.plan.inputs, 0)
         mask = None if mask is None else check_mask(mask, batch, "that of the batch", "Network")
+        given = jax.tree.map(jnp.asarray, given)
         given = given if mask is None else {name: blank(mask, x) for name, x in given.items()}
         names = [name for group in self.plan.groups for name in group.names]
         state, values = one_step(self.plan, self.layers, names, state, given, {}, batch, dt, mask)
         return state, self._written(values)
 
+    @refuses_unknown_keywords
     def simulate(
-        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None
+        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None, checked: bool = False
     ) -> tuple[NetworkState, Any]:
         """All steps of all nodes.
 
@@ -86,6 +93,7 @@ class Network(Dynamic):
             state: from `init` or from a run before; by default at rest.
             mask: `(T, ...)`, False for steps that only fill a short sequence up: they change no state and pass no gradient.
             segment: as of `F.unroll`.
+            checked: look for NaN and infinity in the state of every neuron after every step.
 
         Returns:
             The last state, and what arrives at the one `Output`, time first; for several, a dictionary by their names. Given
@@ -95,35 +103,38 @@ class Network(Dynamic):
             ShapeError: `inputs` or `mask` do not fit.
             DTypeError: `inputs` are not for the inputs that there are, or `state` is none of this network.
             ParameterError, ConfigError: `dt` is no length of a step, or not the one of the delays.
+            NumericsError: with `checked=True`, a state became NaN or infinite: layer, step and neuron are in the text.
         """
-        state, values = self._run(inputs, dt, state, mask, segment, self.plan.leaving)
+        state, values = self._run(inputs, dt, state, mask, segment, checked, self.plan.leaving)
         return state, self._written(values)
 
+    @refuses_unknown_keywords
     def outputs(
-        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None
+        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None, checked: bool = False
     ) -> tuple[NetworkState, dict[str, jax.Array]]:
         """`simulate`, with the outputs of every node by name: for a penalty on the rates of hidden neurons, or for plots."""
-        return self._run(inputs, dt, state, mask, segment, lambda group: group.names)
+        return self._run(inputs, dt, state, mask, segment, checked, lambda group: group.names)
 
     def _run(
-        self, inputs: Any, dt: Any, state: Any, mask: Any, segment: Any, kept: Callable[[Group], tuple[str, ...]]
+        self, inputs: Any, dt: Any, state: Any, mask: Any, segment: Any, checked: bool, kept: Callable[[Group], tuple[str, ...]]
     ) -> tuple[NetworkState, dict[str, jax.Array]]:
-        values, lead = read_inputs(inputs, self.plan.inputs, 1)
         self._check(state, dt)
+        as_segment(segment, "simulate")
+        values, lead = read_inputs(inputs, self.plan.inputs, 1)
         if mask is not None:
             mask = check_mask(mask, lead, "time and batch axes as of `inputs`", "simulate")
-            values = {name: blank(mask, x) for name, x in values.items()}
+        values = {name: jnp.asarray(x) if mask is None else blank(mask, jnp.asarray(x)) for name, x in values.items()}
         after, given = NetworkState({}, {}), set(values)
         for group in self.plan.groups:
             name, mine = group.names[0], {name: self.layers[name] for name in group.names if name in self.layers}
             if group.cyclic:
                 before = self._at_rest(lead[1:], set(group.names)) if state is None else _part(state, group.names)
-                now, found = cycle(self.plan, group, mine, values, lead, before, dt, mask, segment, kept(group))
+                now, found = cycle(self.plan, group, mine, values, lead, before, dt, mask, segment, kept(group), checked)
                 after = NetworkState(after.layers | now.layers, after.previous | now.previous)
                 values |= found
             elif name not in given:
                 before = None if state is None else state.layers.get(name)
-                now, values[name] = over_time(self.plan, name, mine.get(name), values, lead, before, dt, mask, segment)
+                now, values[name] = over_time(self.plan, name, mine.get(name), values, lead, before, dt, mask, segment, checked)
                 after = after if now is None else NetworkState({**after.layers, name: now}, after.previous)
         return after, values
 

@@ -16,8 +16,8 @@ Shape = tuple[int, ...]
 _NUMBERS = (jnp.floating, jnp.integer, jnp.bool_)
 
 
-def read_inputs(inputs: Any, shapes: Mapping[str, Shape], time: int) -> tuple[dict[str, jax.Array], Shape]:
-    """The inputs by name, and the axes that they have before those of one step, `time` of which are of time.
+def read_inputs(inputs: Any, shapes: Mapping[str, Shape], time: int) -> tuple[dict[str, Any], Shape]:
+    """The inputs by name, as they came, and the axes that they have before those of one step, `time` of which are of time.
 
     Raises:
         ShapeError: an array does not fit its input, or their axes in front differ.
@@ -47,7 +47,7 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape], time: int) -> tuple[di
     return given, lead
 
 
-def _array(value: Any, name: str, shape: Shape, time: int) -> jax.Array:
+def _array(value: Any, name: str, shape: Shape, time: int) -> Any:
     is_array = isinstance(value, jax.Array | np.ndarray | np.generic)
     if not is_array or not any(jnp.issubdtype(value.dtype, kind) for kind in _NUMBERS):
         _refuse(f"an array of real numbers; got {describe(value)} for {name!r}", value)
@@ -61,7 +61,7 @@ def _array(value: Any, name: str, shape: Shape, time: int) -> jax.Array:
             value=value.shape,
             allowed=f"({axes})",
         )
-    return jnp.asarray(value)
+    return value
 
 
 def check_state(state: Any, wanted: Any, names: tuple[set[str], set[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,11 +14,13 @@ import numpy as np
 
 from .. import functional as F
 from ..functional._neuron import float_dtype
+from ..functional._watch import not_finite
 from . import _project as stateless
 from ._graph_plan import Group, Plan
 from ._layer import Dynamic
 from ._mask import blank, spread
 from ._soma import Soma
+from ._watched import raise_first, simulate_watched
 
 Shape = tuple[int, ...]
 Values = Mapping[str, jax.Array]
@@ -31,35 +34,61 @@ class NetworkState(NamedTuple):
 
 
 def over_time(
-    plan: Plan, name: str, layer: Any, values: Values, lead: Shape, state: Any, dt: Any, mask: Any, segment: Any
+    plan: Plan, name: str, layer: Any, values: Values, lead: Shape, state: Any, dt: Any, mask: Any, segment: Any, checked: bool
 ) -> tuple[Any, jax.Array]:
     """All steps of one node: its last state, and its output."""
     x = _arriving(plan, name, lead, lambda k: _routed(plan, k, values[plan.edges[k].source], lead))
     if layer is None:
         return None, x
     if isinstance(layer, Dynamic):
-        return layer.simulate(x, dt=dt, state=state, mask=mask, segment=segment)
+        run = functools.partial(simulate_watched, layer, f"layers[{name!r}]") if checked else layer.simulate
+        return run(x, dt=dt, state=state, mask=mask, segment=segment)
     x = stateless.project(layer, x, len(lead), f"layers[{name!r}]", exact=True)
     return None, x if mask is None else blank(mask, x)
 
 
 def cycle(
-    plan: Plan, group: Group, layers: Any, values: Values, lead: Shape, state: NetworkState, dt: Any, mask: Any, segment: Any, kept: Any
+    plan: Plan,
+    group: Group,
+    layers: Any,
+    values: Values,
+    lead: Shape,
+    state: NetworkState,
+    dt: Any,
+    mask: Any,
+    segment: Any,
+    kept: Any,
+    checked: bool,
 ) -> tuple[NetworkState, dict[str, jax.Array]]:
     """All steps of the nodes of a cycle: their last states, and the outputs of those in `kept`."""
     entering = {k: _routed(plan, k, values[plan.edges[k].source], lead) for k in plan.entering(group)}
     layers = jax.tree.map(_with_traced_choices, layers, is_leaf=lambda node: isinstance(node, Soma))
-    return _loop(plan, group.names, layers, state, entering, jnp.arange(lead[0]), mask, jnp.asarray(dt), segment, tuple(kept))
+    arguments = (state, entering, jnp.arange(lead[0]), mask, jnp.asarray(dt), segment, tuple(kept), checked)
+    state, (outputs, bad) = _loop(plan, group.names, layers, *arguments)
+    raise_first(bad)
+    return state, outputs
 
 
 @eqx.filter_jit
 def _loop(
-    plan: Plan, names: Sequence[str], layers: Any, state: Any, entering: Any, time: jax.Array, mask: Any, dt: Any, segment: Any, kept: Any
-) -> tuple[NetworkState, dict[str, jax.Array]]:
-    def step(now: NetworkState, x: Any) -> tuple[NetworkState, dict[str, jax.Array]]:
+    plan: Plan,
+    names: Sequence[str],
+    layers: Any,
+    state: Any,
+    entering: Any,
+    time: jax.Array,
+    mask: Any,
+    dt: Any,
+    segment: Any,
+    kept: Any,
+    checked: bool,
+) -> tuple[NetworkState, Any]:
+    def step(now: NetworkState, x: Any) -> tuple[NetworkState, Any]:
         entering, mask, _ = x
         now, values = one_step(plan, layers, names, now, {}, entering, batch, dt, mask)
-        return now, {name: values[name] for name in kept}
+        watched = [name for name in names if checked and isinstance(layers.get(name), Soma)]
+        bad = {f"layers[{name!r}]": not_finite(now.layers[name], (*batch, *layers[name].shape)) for name in watched}
+        return now, ({name: values[name] for name in kept}, bad)
 
     batch = _batch(plan, state)
     return F.unroll(step, state, (entering, mask, time), segment=segment)

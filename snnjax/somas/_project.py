@@ -53,28 +53,30 @@ def project(layer: Callable[..., Any], x: jax.Array, lead: int, where: str, *, e
     Raises:
         ShapeError: an `eqx.nn.Linear` has another number of inputs.
     """
+    linear = layer if isinstance(layer, eqx.nn.Linear) and "scalar" not in (layer.in_features, layer.out_features) else None
+    if linear is not None:
+        _check_linear(linear, x.shape[lead:], where)
     weights = [leaf for leaf in jax.tree.leaves(layer) if eqx.is_inexact_array(leaf)]
     x = jnp.asarray(x, weights[0].dtype) if weights else jnp.asarray(x)
     rows = math.prod(x.shape[:lead])
     flat = x.reshape(rows, *x.shape[lead:])
     if exact and weights:
         flat = jnp.pad(flat, [(0, max(-rows % _ROWS, _ROWS - rows)), *[(0, 0)] * (flat.ndim - 1)])
-    if isinstance(layer, eqx.nn.Linear) and layer.in_features != "scalar" and layer.out_features != "scalar":
-        _check_linear(layer, flat.shape, where)
-        out = flat @ layer.weight.T
-        out = out if layer.bias is None else out + layer.bias
+    if linear is not None:
+        out = flat @ linear.weight.T
+        out = out if linear.bias is None else out + linear.bias
     else:
         out = jax.vmap(layer)(flat)
     return out[:rows].reshape(*x.shape[:lead], *out.shape[1:])
 
 
 def _check_linear(layer: eqx.nn.Linear, shape: tuple[int, ...], where: str) -> None:
-    if shape[1:] != (layer.in_features,):
+    if shape != (layer.in_features,):
         raise ShapeError(
-            f"`{where}` takes {layer.in_features} features; its input has the shape {shape[1:]} behind the time and batch axes. "
+            f"`{where}` takes {layer.in_features} features; its input has the shape {shape} behind the time and batch axes. "
             "Inputs are (T, ..., features), time first.",
             where=where,
             field="inputs",
-            value=shape[1:],
+            value=shape,
             allowed=f"({layer.in_features},)",
         )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._errors import ConfigError, ParameterError
 from ..functional._check import check_params
-from ..functional._concrete import check_domain
+from ..functional._concrete import check_domain, check_key
 from ._config_check import is_filled
 from ._fields import Field, fields_of, params_with
 from ._initialisers import Initialiser
@@ -19,6 +19,8 @@ from ._initialisers import Initialiser
 def resolve(config: Any, key: Any, dtype: Any) -> Any:
     """The Params of `config`, every number an array of `dtype`."""
     where = type(config).__name__
+    if key is not None:
+        check_key(key, where)
     values = {}
     for name, field in fields_of(config.neuron).items():
         value = getattr(config, name)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .. import _files as files
-from .._errors import DTypeError, FormatError, NumericsError, ParameterError, ShapeError
+from .._errors import DTypeError, FormatError, NumericsError, ParameterError, ShapeError, refuses_unknown_keywords
+from .._files import trees
+from .._files._door import check_max_bytes, check_path
 from .._kinds import kinds_of
 from ..functional._check import check_params
-from ..functional._concrete import check_domain
+from ..functional._concrete import check_domain, describe
 from . import _encode as layers
-from ._extra import pack, unpack
 from ._fields import fields_of, values_of
 from ._iaf_noise import Noise
 from ._soma import Soma
@@ -26,6 +28,7 @@ from ._soma import Soma
 KIND, VERSION = "network", 1
 
 
+@refuses_unknown_keywords
 def save(path: Any, module: Any, extra: Any = None) -> None:
     """Save a network, so that `load` gives it back bit by bit.
 
@@ -37,7 +40,7 @@ def save(path: Any, module: Any, extra: Any = None) -> None:
     Raises:
         ConfigError: the network has a layer or a function of your own, which a file cannot hold.
         NumericsError: one of its arrays is not finite.
-        DTypeError: `extra` holds something that is no array, key or number.
+        DTypeError: `path` is no path, `module` no module, or `extra` holds something that is no array, key or number.
 
     >>> import pathlib, tempfile
     >>> from snnjax import somas
@@ -48,6 +51,11 @@ def save(path: Any, module: Any, extra: Any = None) -> None:
     ...     bool(somas.load(path) == soma)
     True
     """
+    check_path(path, "save")
+    if not isinstance(module, eqx.Module):
+        wanted = "a soma, a `Sequential` or a layer of Equinox"
+        text = f"`module` must be {wanted}; got {describe(module)}."
+        raise DTypeError(text, where="save", field="module", value=module, allowed=wanted)
     arrays, numbers = {}, {}
     for name, leaf in _parameters(module).items():
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
@@ -61,11 +69,12 @@ def save(path: Any, module: Any, extra: Any = None) -> None:
                 field=name,
                 allowed="finite",
             )
-    described, extra_arrays = pack(extra)
+    described, extra_arrays = trees.pack(extra, "extra")
     header = {"module": layers.encode(module), "numbers": numbers, "extra": described}
     files.write(path, KIND, VERSION, header, {**arrays, **extra_arrays})
 
 
+@refuses_unknown_keywords
 def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
     """The network that `save` wrote.
 
@@ -94,6 +103,7 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
     return module
 
 
+@refuses_unknown_keywords
 def load_extra(path: Any, like: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
     """The `extra` of a file, in the structure of `like`.
 
@@ -106,10 +116,12 @@ def load_extra(path: Any, like: Any, *, max_bytes: int = files.MAX_BYTES) -> Any
         FormatError: as of `load`, or the file has something else as `extra`.
     """
     header, arrays = _read(path, max_bytes)
-    return unpack(header["extra"], arrays, like, str(path))
+    return trees.unpack(header["extra"], arrays, like, str(path), "extra")
 
 
 def _read(path: Any, max_bytes: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    check_path(path, "load")
+    check_max_bytes(max_bytes, "load")
     header, arrays = files.read(path, KIND, VERSION, max_bytes=max_bytes)
     if not isinstance(header, dict) or set(header) != {"module", "numbers", "extra"}:
         _refuse(path, "has no module, numbers and extra in its header")

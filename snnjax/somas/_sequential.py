@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,11 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ConfigError, DTypeError, ShapeError
+from .._errors import ConfigError, DTypeError, ShapeError, refuses_unknown_keywords
+from ..functional._check import check_dt
+from ..functional._check_choices import as_segment
+from ..functional._concrete import as_shape, check_array, describe
 from . import _project as stateless
 from ._config import SomaConfig
 from ._layer import Dynamic
 from ._mask import blank, check_mask
+from ._watched import simulate_watched
 
 Shape = tuple[int, ...]
 
@@ -45,6 +50,10 @@ class Sequential(Dynamic):
     layers: tuple[Any, ...]
 
     def __init__(self, layers: Iterable[Any]) -> None:
+        if not isinstance(layers, Iterable):
+            wanted = "layers, in a list or a tuple"
+            text = f"`layers` must be {wanted}; got {describe(layers)}."
+            raise DTypeError(text, where="Sequential", field="layers", value=layers, allowed=wanted)
         self.layers = tuple(layers)
         for k, layer in enumerate(self.layers):
             _check_layer(k, layer)
@@ -53,13 +62,17 @@ class Sequential(Dynamic):
         known = (_feature_axes(layer) for layer in self.layers)
         return next((axes for axes in known if axes is not None), None)
 
+    @refuses_unknown_keywords
     def init(self, batch_shape: int | Shape = ()) -> tuple[Any, ...]:
         """The state: one entry per layer, `None` where a layer has none."""
-        batch = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
+        batch = as_shape(batch_shape, "Sequential", "batch_shape")
         return tuple(layer.init(batch) if isinstance(layer, Dynamic) else None for layer in self.layers)
 
+    @refuses_unknown_keywords
     def __call__(self, state: Any, inputs: Any, *, dt: Any, mask: Any = None) -> tuple[Any, Any]:
         """One step of all layers. Arguments and errors as of `Soma`."""
+        check_dt(dt, "Sequential")
+        check_array(inputs, "inputs", "Sequential")
         self._check_state(state)
         lead = self._batch_axes(np.ndim(inputs), state)
         mask = None if mask is None else check_mask(mask, np.shape(inputs)[:lead], "that of the batch", "Sequential")
@@ -72,7 +85,10 @@ class Sequential(Dynamic):
             new.append(now)
         return tuple(new), x if mask is None else blank(mask, x)
 
-    def simulate(self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None) -> tuple[Any, Any]:
+    @refuses_unknown_keywords
+    def simulate(
+        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None, checked: bool = False
+    ) -> tuple[Any, Any]:
         """All steps of all layers.
 
         Args:
@@ -82,31 +98,37 @@ class Sequential(Dynamic):
             mask: `(T, ...)`, False for steps that only fill a short sequence up; they change no state, and pass no
                 gradient.
             segment: as of `F.unroll`.
+            checked: look for NaN and infinity in the state of every neuron after every step.
 
         Returns:
             The last state, and the output of the last layer, `(T, ..., *features)`; 0 where `mask` is False. Given
             back as `state`, it continues: pieces of a sequence give the numbers of the whole, bit for bit.
+
+        Raises:
+            ParameterError, ShapeError, DTypeError: as of `F.simulate`.
+            NumericsError: with `checked=True`, a state became NaN or infinite: layer, step and neuron are in the text.
         """
-        state, outputs = self.outputs(inputs, dt=dt, state=state, mask=mask, segment=segment)
+        state, outputs = self.outputs(inputs, dt=dt, state=state, mask=mask, segment=segment, checked=checked)
         return state, outputs[-1] if outputs else jnp.asarray(inputs)
 
+    @refuses_unknown_keywords
     def outputs(
-        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | None = None
+        self, inputs: Any, *, dt: Any, state: Any = None, mask: Any = None, segment: int | str | None = None, checked: bool = False
     ) -> tuple[Any, tuple[jax.Array, ...]]:
         """`simulate`, with the outputs of every layer: for a penalty on the rates of hidden neurons, or for plots."""
         state = (None,) * len(self.layers) if state is None else state
         self._check_state(state)
-        if np.ndim(inputs) < 1:
-            raise ShapeError(
-                "`inputs` must have time as their leading axis; got a single number.", where="simulate", field="inputs", allowed="(T, ...)"
-            )
+        check_dt(dt, "simulate")
+        as_segment(segment, "simulate")
+        check_array(inputs, "inputs", "simulate", 1, "(T, ...), time first")
         lead = 1 + self._batch_axes(np.ndim(inputs) - 1, state)
         mask = None if mask is None else check_mask(mask, np.shape(inputs)[:lead], "time and batch axes as of `inputs`", "simulate")
         # A NaN in the padding would come back through the gradient of a projection as 0 * NaN.
         new, outputs, x = [], [], inputs if mask is None else blank(mask, jnp.asarray(inputs))
         for k, (layer, now) in enumerate(zip(self.layers, state, strict=True)):
             if isinstance(layer, Dynamic):
-                now, x = layer.simulate(x, dt=dt, state=now, mask=mask, segment=segment)
+                run = functools.partial(simulate_watched, layer, f"layers[{k}]") if checked else layer.simulate
+                now, x = run(x, dt=dt, state=now, mask=mask, segment=segment)
             else:
                 x = stateless.project(layer, x, lead, f"layers[{k}]", exact=True)
                 x = x if mask is None else blank(mask, x)

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import functional as F
-from .._errors import ConfigError, DTypeError, ShapeError
+from .._errors import ConfigError, DTypeError, ShapeError, refuses_unknown_keywords
+from ..functional._check import check_dt, check_record
+from ..functional._concrete import as_shape, check_array
 from ._config import SomaConfig
 from ._layer import Dynamic
 from ._mask import check_mask, masked_step, simulate_masked
@@ -68,6 +70,7 @@ class Soma(Dynamic):
     def feature_axes(self) -> int:
         return len(self.shape) + len(self.neuron.ports)
 
+    @refuses_unknown_keywords
     def init(self, batch_shape: int | Shape = ()) -> Any:
         """The state at rest, with leaves `(*batch_shape, *shape)`.
 
@@ -75,9 +78,9 @@ class Soma(Dynamic):
         >>> somas.LeakySomaConfig(shape=(3,)).build().init((2,)).v.shape
         (2, 3)
         """
-        batch = (batch_shape,) if isinstance(batch_shape, int) else tuple(batch_shape)
-        return self.neuron.init(self.params, (*batch, *self.shape))
+        return self.neuron.init(self.params, (*as_shape(batch_shape, type(self).__name__, "batch_shape"), *self.shape))
 
+    @refuses_unknown_keywords
     def __call__(self, state: Any, inputs: Any, *, dt: Any, mask: Any = None) -> tuple[Any, Any]:
         """One step.
 
@@ -92,13 +95,16 @@ class Soma(Dynamic):
 
         Raises:
             ShapeError: `inputs` or `mask` do not have the shape of the state.
+            DTypeError, ParameterError: an argument is of the wrong kind, or `dt` not positive.
         """
+        check_dt(dt, type(self).__name__)
         batch = self._check_step(state, inputs)
         if mask is None:
             return self.neuron.step(self.params, state, inputs, dt=dt, config=self.config)
         mask = check_mask(mask, batch, "that of the batch", type(self).__name__)
         return masked_step(self.neuron, self.params, state, inputs, mask, dt=dt, config=self.config)
 
+    @refuses_unknown_keywords
     def simulate(
         self,
         inputs: Any,
@@ -107,7 +113,7 @@ class Soma(Dynamic):
         state: Any = None,
         record: Any = None,
         mask: Any = None,
-        segment: int | None = None,
+        segment: int | str | None = None,
         checked: bool = False,
     ) -> tuple[Any, Any]:
         """All steps of `inputs`, `(T, ..., *shape)`: `F.simulate` with the soma's neuron, parameters and choices.
@@ -139,7 +145,12 @@ class Soma(Dynamic):
 
     def _check_step(self, state: Any, inputs: Any) -> Shape:
         """The batch shape, where `state` and `inputs` agree on it."""
-        population = jax.tree.leaves(jax.eval_shape(lambda: self.init()))[0].shape
+        where, template = type(self).__name__, jax.eval_shape(lambda: self.init())
+        check_record(state, template, self.neuron.name, "state", where)
+        for array in inputs if hasattr(inputs, "_fields") else (inputs,):
+            if not (isinstance(array, int | float) or array is None and array is not inputs):
+                check_array(array, "inputs", where)
+        population = jax.tree.leaves(template)[0].shape
         leaf = jnp.shape(jax.tree.leaves(state)[0])
         batch = leaf[: len(leaf) - len(population)]
         expected = (*batch, *self.shape[: len(self.shape) - 1], *self.neuron.ports, *self.shape[-1:])
@@ -149,7 +160,7 @@ class Soma(Dynamic):
             raise ShapeError(
                 f"`inputs` of one step must have the shape {expected} of the state; got {given}. "
                 f"For a sequence use `simulate`; for a batch start from `init(batch_shape)`.",
-                where=type(self).__name__,
+                where=where,
                 field="inputs",
                 value=given,
                 allowed=str(expected),

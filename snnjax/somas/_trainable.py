@@ -9,7 +9,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
-from .._errors import ConfigError, did_you_mean
+from .._errors import ConfigError, DTypeError, did_you_mean, refuses_unknown_keywords
 from .._kinds import kinds_of
 from ._iaf_noise import Noise
 from ._soma import Soma
@@ -18,6 +18,7 @@ from ._soma import Soma
 _OF_LAYERS = "weight"
 
 
+@refuses_unknown_keywords
 def trainable(net: Any, *, kinds: str | Iterable[str] | None = None, paths: str | Iterable[str] | None = None) -> Any:
     """Which arrays of `net` train: a tree of booleans for `eqx.partition(net, trainable(net, ...))`.
 
@@ -33,6 +34,7 @@ def trainable(net: Any, *, kinds: str | Iterable[str] | None = None, paths: str 
 
     Raises:
         ConfigError: a kind or a path that nothing in `net` has.
+        DTypeError: one that is no name.
 
     >>> import equinox as eqx
     >>> from snnjax import somas
@@ -42,7 +44,7 @@ def trainable(net: Any, *, kinds: str | Iterable[str] | None = None, paths: str 
     (True, False)
     >>> free, fixed = eqx.partition(soma, spec)
     """
-    kinds, paths = _as_names(kinds), _as_names(paths)
+    kinds, paths = _as_names(kinds, "kinds"), _as_names(paths, "paths")
     found = dict(_parameters(net))
     _check_known(kinds, {kind for kind in found.values()}, "kinds")
     for pattern in paths or ():
@@ -88,8 +90,14 @@ def _matches(path: tuple[str, ...], pattern: str) -> bool:
     return fnmatch.fnmatchcase(".".join(path) if "." in pattern else path[-1], pattern)
 
 
-def _as_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    return (names,) if isinstance(names, str) else None if names is None else tuple(names)
+def _as_names(names: str | Iterable[str] | None, field: str) -> tuple[str, ...] | None:
+    if names is None or isinstance(names, str):
+        return None if names is None else (names,)
+    found = tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(name, str) for name in found):
+        wanted = "a name, or several"
+        raise DTypeError(f"`{field}` must be {wanted}; got {names!r:.60}.", where="trainable", field=field, value=names, allowed=wanted)
+    return found
 
 
 def _check_known(names: tuple[str, ...] | None, known: set[str], field: str) -> None:
