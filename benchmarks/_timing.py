@@ -15,13 +15,14 @@ import jax
 
 
 class Timing(NamedTuple):
-    """Seconds per call: median, least, most; seconds to compile; bytes of temporary memory."""
+    """Seconds per call: median, least, most; seconds to compile; bytes of temporary memory; seconds of all cores together, median."""
 
     median: float
     least: float
     most: float
     compile: float
     memory: int
+    cores: float = 0.0
 
 
 def compare(programs: Mapping[str, Callable[..., Any]], args: Sequence[Any], rounds: int = 20) -> dict[str, Timing]:
@@ -33,11 +34,13 @@ def compare(programs: Mapping[str, Callable[..., Any]], args: Sequence[Any], rou
         compile_time[name] = time.perf_counter() - start
         jax.block_until_ready(compiled[name](*args))
     times: dict[str, list[float]] = {name: [] for name in programs}
+    cores: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, program in compiled.items():
-            start = time.perf_counter()
+            start, start_of_cores = time.perf_counter(), time.process_time()
             jax.block_until_ready(program(*args))
             times[name].append(time.perf_counter() - start)
+            cores[name].append(time.process_time() - start_of_cores)
     return {
         name: Timing(
             statistics.median(times[name]),
@@ -45,6 +48,7 @@ def compare(programs: Mapping[str, Callable[..., Any]], args: Sequence[Any], rou
             max(times[name]),
             compile_time[name],
             compiled[name].memory_analysis().temp_size_in_bytes,
+            statistics.median(cores[name]),
         )
         for name in programs
     }

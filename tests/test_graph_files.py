@@ -161,8 +161,10 @@ def test_saving_refuses_what_it_could_not_give_back(tmp_path):
     own = type("Own", (G.Alias,), {})
     with pytest.raises(snnjax.GraphError, match="Node 'own' is a Own, which a file cannot name; it can name Activation, Alias"):
         G.save(tmp_path / "x", path({"in": G.Input(2), "own": own(2), "out": G.Output(2)}))
-    with pytest.raises(snnjax.DTypeError, match="`g` of `save` must be a Graph; got str"):
+    with pytest.raises(snnjax.DTypeError, match="`path` must be a path, a string or a `pathlib.Path`; got the Graph"):
         G.save(TOPOLOGIES["chain"], "x")  # type: ignore[arg-type]
+    with pytest.raises(snnjax.DTypeError, match="`g` of `save` must be a Graph; got str"):
+        G.save(tmp_path / "x", "chain")  # type: ignore[arg-type]
 
 
 # What is not a graph

@@ -33,7 +33,6 @@ ALLOWED: dict[str, set[str]] = {
 #: Third-party modules that may be imported when a part is imported.
 BASE = {"numpy", "jax"}
 THIRD_PARTY = {
-    "functional": BASE | {"equinox"},
     "somas": BASE | {"equinox", "safetensors"},
     "_files": BASE | {"safetensors"},
     "fit": BASE | {"equinox", "optax"},

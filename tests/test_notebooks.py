@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and are stored without what they print."""
+"""The notebooks run from top to bottom, and are stored without what they print. Those that train for minutes run with `pytest -m long`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-TIMEOUT = 120
+TIMEOUT = 240
+SLOW = {"01_lif_basics", "02_train_digits", "04_dynap_se"}
 
 
 def require_jupyter() -> None:
@@ -23,7 +24,7 @@ def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=[pytest.mark.long] * (p.stem in SLOW), id=p.stem) for p in NOTEBOOKS])
 def test_the_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     require_jupyter()
     import nbclient

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 
 
@@ -16,11 +15,13 @@ def hoist(function: Callable[..., Any], *example: Any) -> tuple[tuple[Any, ...],
     close over those either.
 
     >>> import jax.numpy as jnp
-    >>> shift, scale = jnp.arange(2), jnp.array(3.0)
-    >>> arrays, again = hoist(lambda x: x * scale + shift, 1.0)
-    >>> again([2 * array for array in arrays])(1.0).tolist()
-    [6.0, 8.0]
+    >>> places, scale = jnp.array([1, 0]), jnp.array(3.0)
+    >>> arrays, again = hoist(lambda x: scale * x[places], jnp.ones(2))
+    >>> again([array + 1 if array.dtype == float else array for array in arrays])(jnp.array([1.0, 2.0])).tolist()
+    [8.0, 4.0]
     """
+    import equinox as eqx  # late: importing the functions alone does not bring it along
+
     arrays, program = eqx.partition(eqx.filter_closure_convert(function, *example), eqx.is_array)
     leaves, tree = jax.tree.flatten(arrays)
 

@@ -45,7 +45,8 @@ def reset_by_subtraction(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Ar
     >>> reset_by_subtraction(jnp.array([0.5, 1.5]), jnp.array([0.0, 1.0]), F.LIFParams()).tolist()
     [0.5, 0.5]
     """
-    return jnp.where(spikes > 0, v - (params.v_th - params.v_reset), v)
+    # The selection is of what is subtracted, so that the gradient of `v` needs not know where the spikes were.
+    return v - jnp.where(spikes > 0, params.v_th - params.v_reset, 0.0)
 
 
 @refuses_unknown_keywords
@@ -71,8 +72,27 @@ def attached(reset: Reset) -> Reset:
 @functools.cache
 def _attached(reset: Reset) -> Reset:
     def through(v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
-        jump = reset(v, jnp.ones_like(spikes), params) - v
-        jump = jnp.where(jnp.isfinite(jump), jump, 0.0)
-        return reset(v, spikes, params) + (spikes - jax.lax.stop_gradient(spikes)) * jump
+        return _through(reset(v, spikes, params), spikes, _jump(reset, v, spikes, params))
 
     return through
+
+
+def _jump(reset: Reset, v: jax.Array, spikes: jax.Array, params: Any) -> jax.Array:
+    if reset is reset_by_subtraction:  # a number: a gradient keeps no array for it
+        return jnp.asarray(params.v_reset - params.v_th, v.dtype)
+    jump = reset(v, jnp.ones_like(spikes), params) - v
+    return jnp.where(jnp.isfinite(jump), jump, 0.0)
+
+
+# A rule of its own: without a gradient the jump is never computed, and with one no array of zeros is carried for it.
+@jax.custom_jvp
+def _through(value: jax.Array, spikes: jax.Array, jump: jax.Array) -> jax.Array:
+    del spikes, jump
+    return value
+
+
+@_through.defjvp
+def _through_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    value, spikes, jump = primals
+    slope, slope_of_spikes, _ = tangents  # a change of the jump counts where there is a spike, which is in `slope`
+    return _through(value, spikes, jump), slope + jump * slope_of_spikes
