@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
+from hypothesis import HealthCheck, settings
 
+# "raise" is not for this library: one value per neuron, `(N,)`, against a batch of states, `(..., N)`, is a promotion of ranks, and
+# what `params` mean. Other shapes are refused at the door. Without batch axes nothing is promoted (tests/test_steps.py).
 jax.config.update("jax_numpy_rank_promotion", "allow")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# `SNNJAX_CHECK_LEAKS=1`: JAX looks for tracers that outlive their transform, in every test. Slow: nothing is cached.
+jax.config.update("jax_check_tracer_leaks", os.environ.get("SNNJAX_CHECK_LEAKS") == "1")
 
 TRACES = Path(os.environ.get("SNNJAX_TRACES", Path(__file__).parents[2] / "shared" / "traces"))
 
@@ -22,11 +28,24 @@ ONCE = {
     "test_events_signals", "test_graph", "test_graph_validate", "test_graph_files", "test_graph_operations", "test_graph_order",
     "test_graph_plot", "test_graph_of", "test_nir", "test_nir_equations", "test_nir_file", "test_nir_package", "test_event_lif_doors",
     "test_norse_traces", "test_spark_traces", "test_somas_spark", "test_brian_traces", "test_brian_layers", "test_dynapse_traces",
-    "test_battery", "test_hostile_files", "test_training_survives", "test_guard", "test_train_state", "test_checked_networks", "test_iaf_doors",
-    "test_notebooks", "test_adaptive_current_leaky", "test_injected", "test_delta", "test_membrane", "test_integrate_and_fire", "test_norse",
+    "test_battery", "test_hostile_files", "test_training_survives", "test_guard", "test_train_state", "test_checked_networks",
+    "test_iaf_doors", "test_notebooks", "test_adaptive_current_leaky", "test_injected", "test_delta", "test_membrane", "test_norse",
+    "test_integrate_and_fire", "test_gradient_smooth", "test_gradient_zeros", "test_steps", "test_properties",
     "test_somas_config", "test_somas_save", "test_dynapse_convert", "test_dynapse_chip", "test_fit_coordinates", "test_event_lif_runs",
     "test_dynapse_learning", "test_dynapse_match", "test_dynapse_rockpool", "test_dynapse_lower", "test_noise", "test_brian",
 }  # fmt: skip
+
+
+#: `SNNJAX_HYPOTHESIS=nightly` looks at 10,000 examples of every property, and other ones each time.
+NIGHTLY = os.environ.get("SNNJAX_HYPOTHESIS", "ci") == "nightly"
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, database=None)
+settings.register_profile("nightly", max_examples=10_000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+settings.load_profile("nightly" if NIGHTLY else "ci")
+
+
+def examples(number: int = 200, nightly: int = 10_000, **more: Any) -> settings:
+    """How many examples of a property are looked at: at every change, and in a nightly run."""
+    return settings(max_examples=nightly if NIGHTLY else number, **more)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

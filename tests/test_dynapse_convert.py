@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import require_traces, traces
-from hypothesis import given, settings
+from conftest import examples, require_traces, traces
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -56,7 +56,7 @@ def test_a_time_constant_of_zero_is_refused_with_its_index() -> None:
 positive = st.floats(1e-4, 10.0)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(positive, positive, positive, st.floats(-5.0, 5.0), st.floats(1e-10, 1e-6))
 def test_the_two_conversions_are_inverses(tau_mem: float, tau_syn: float, v_th: float, bias: float, scale: float) -> None:
     lif = F.LIFParams(tau_mem, tau_syn, v_th=v_th, bias=bias)

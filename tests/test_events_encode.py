@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
@@ -22,7 +23,7 @@ from snnjax import events
 ALPHA = 1e-6
 KEY = jax.random.key(7)
 random_encoders = pytest.mark.parametrize("encode", [events.encode_rate, events.encode_poisson])
-hundred = settings(max_examples=100, deadline=None)
+hundred = examples(100)
 
 
 @pytest.mark.parametrize("rate", [2.0, 40.0, 500.0])

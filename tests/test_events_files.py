@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -42,7 +43,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path, ending: str, name: str
 
 
 @given(st.lists(st.floats(0.0, 1e6), max_size=20), st.sampled_from([".npz", ".csv"]), st.booleans(), st.integers(0, 2**31 - 1))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_every_digit_comes_back(
     tmp_path_factory: pytest.TempPathFactory, times: list[float], ending: str, wide: bool, channel: int
 ) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snnjax import events
@@ -17,7 +18,7 @@ from snnjax.events import Events
 
 STEPS = [1e-3, 1e-4, 1e-2, 0.1, 0.2, 0.3, 0.7, 1 / 3, 1 / 7, 5e-5, 2.5e-3, 1e-6, 0.5, math.pi * 1e-3]
 every_step = pytest.mark.parametrize("dt", STEPS)
-hundred = settings(max_examples=100, deadline=None)
+hundred = examples(100)
 rasters = st.tuples(st.integers(0, 40), st.integers(0, 4), st.integers(0, 2**32 - 1)).map(
     lambda seed: np.random.default_rng(seed[2]).poisson(0.6, seed[:2])
 )

@@ -12,13 +12,14 @@ import pickle
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snnjax import events
 from snnjax.events import Events
 
-hundred = settings(max_examples=100, deadline=None)
+hundred = examples(100)
 EXAMPLE = Events([0.1, 0.2, 0.2, 0.5], [3, 0, 1, 0], channel_count=4, duration=1.0)
 rasters = st.tuples(st.integers(1, 30), st.integers(1, 3), st.integers(0, 2**32 - 1)).map(
     lambda seed: np.random.default_rng(seed[2]).poisson(0.5, seed[:2])

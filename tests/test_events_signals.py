@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from snnjax import events
 
-hundred = settings(max_examples=100, deadline=None)
+hundred = examples(100)
 PAIRS = [(dt, first) for dt in (1e-3, 1e-4, 1e-2, 0.1, 0.3, 1 / 3) for first in (0, 3500)]
 both = pytest.mark.parametrize("on_grid", [events.sample_hold, events.interpolate])
 

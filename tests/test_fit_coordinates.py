@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -43,7 +44,7 @@ voltage = st.floats(-100.0, 100.0, width=32)
 
 
 @given(tau=unit, t_ref=unit, share=st.floats(2.0**-20, 1.0, width=32), v=voltage)
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_every_domain_comes_back(tau: float, t_ref: float, share: float, v: float) -> None:
     params = Everything(*(np.float32(x) for x in (tau, t_ref, share, v)))
     # The coordinate of 1e6 is 14, and half a unit in its last place is a relative error of 5e-7.
@@ -51,14 +52,14 @@ def test_every_domain_comes_back(tau: float, t_ref: float, share: float, v: floa
 
 
 @given(tau=unit, t_ref=unit, share=st.floats(2.0**-20, 1.0), v=voltage)
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_every_domain_comes_back_in_double_precision(tau: float, t_ref: float, share: float, v: float) -> None:
     with jax.enable_x64(True):
         leaves_close(back(Everything(tau, t_ref, share, v)), Everything(tau, t_ref, share, v), rtol=1e-14)
 
 
 @given(v_reset=voltage, gap=st.floats(2.0**-7, 100.0, width=32))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_a_threshold_comes_back(v_reset: float, gap: float) -> None:
     params = F.LIFParams(v_reset=np.float32(v_reset), v_th=np.float32(v_reset) + np.float32(gap))
     found = back(params)
@@ -135,7 +136,7 @@ def test_one_threshold_stays_above_the_resets_of_all_neurons() -> None:
     v=st.floats(-1e6, 1e6, width=32),
     th=st.floats(-1e6, 1e6, width=32),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_no_step_leaves_the_domain(step: list[float], v: float, th: float) -> None:
     for params in (Everything(1.0, 1.0, 0.5, 0.0), Everything(*(jnp.ones(2, jnp.bfloat16) / 2 for _ in range(4)))):
         found = fit.constrain(params, jax.tree.map(lambda free, d: free + np.float32(d), fit.unconstrain(params), Everything(*step)))
@@ -148,7 +149,7 @@ def test_no_step_leaves_the_domain(step: list[float], v: float, th: float) -> No
 
 
 @given(value=st.floats(-1e4, 1e4, width=32))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_gradients_are_finite_everywhere(value: float) -> None:
     def total(free: Any, params: Any) -> jax.Array:
         return sum(jnp.sum(leaf) for leaf in fit.constrain(params, free))  # pyright: ignore

@@ -1,8 +1,7 @@
-"""Gradients of whole runs, against a reverse recursion written by hand in NumPy, and against finite differences.
+"""What is easily got wrong in a gradient: overflow, a reset that should be detached, the refractory mask.
 
-Finite differences of a spiking run see the step and not the surrogate. So: (a) the recursion below, from the run's own
-membranes and spikes, checks the composition; (b) with a smooth function in place of the spike, whose derivative is the
-surrogate, calculus itself is the reference.
+That gradients are right is shown in three other files: `test_gradient_recursion.py` (a reverse recursion in NumPy),
+`test_gradient_smooth.py` (a smooth spike, and calculus) and `test_gradient_zeros.py` (which are zero by design).
 """
 
 from __future__ import annotations
@@ -13,93 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 import snnjax.functional as F
 
-DT, STEPS, N = 1e-3, 120, 6
+DT = 1e-3
 RESETS = {
     "to value": F.reset_to_value,
     "to value, attached": F.attached(F.reset_to_value),
     "by subtraction": F.reset_by_subtraction,
     "by subtraction, attached": F.attached(F.reset_by_subtraction),
 }
-every_reset = pytest.mark.parametrize("reset", RESETS)
-
-
-def problem() -> tuple[F.LIFParams, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(3)
-    params = F.LIFParams(
-        tau_mem=rng.uniform(5e-3, 30e-3, N), tau_syn=rng.uniform(2e-3, 9e-3, N), v_leak=-0.1, v_th=0.9, v_reset=-0.2, bias=0.1
-    )
-    return params, rng.uniform(0, 0.9, (STEPS, N)), rng.normal(size=(STEPS, N))
-
-
-def run(params: Any, inputs: Any, reset: str, spike: Any, integrator: F.Integrator = F.exact) -> Any:
-    config = F.SpikingConfig(spike, RESETS[reset], integrator)
-    return F.simulate(F.lif, params, inputs, dt=DT, config=config, record=lambda state, spikes: (spikes, state), segment=17)[1]
-
-
-def by_hand(
-    params: F.LIFParams, inputs: np.ndarray, weights: np.ndarray, spikes: np.ndarray, v: np.ndarray, i: np.ndarray, reset: str
-) -> Any:
-    """dL/d inputs, dL/d v_th, dL/d v_reset of L = sum(weights * spikes), recomputed backwards in float64."""
-    slow, fast = np.exp(-DT / params.tau_mem), np.exp(-DT / params.tau_syn)
-    coupling = params.tau_syn / (params.tau_mem - params.tau_syn) * (slow - fast)
-    unit = params.v_th - params.v_reset
-    to_value, attached = "value" in reset, "attached" in reset
-    v_before = np.vstack([np.full((1, N), params.v_leak), v[:-1]])
-    i_before = np.vstack([np.zeros((1, N)), i[:-1]])
-    peak = v_before + (1 - slow) * (params.v_leak + params.bias - v_before) + coupling * (i_before + inputs)
-    bar_v, bar_i, bar_th, bar_reset = (np.zeros(N) for _ in range(4))
-    bar_inputs = np.zeros_like(inputs)
-    for t in reversed(range(STEPS)):
-        bump = 1 / (1 + 5.0 * np.abs((peak[t] - params.v_th) / unit)) ** 2 / unit
-        fired = spikes[t] > 0
-        jump = (params.v_reset - peak[t]) if to_value else -np.broadcast_to(unit, (N,))
-        bar_spike = weights[t] + (bar_v * jump if attached else 0.0)
-        bar_reset += np.where(fired, bar_v, 0.0)
-        bar_th -= bump * bar_spike + (0.0 if to_value else np.where(fired, bar_v, 0.0))
-        bar_peak = bump * bar_spike + (np.where(fired, 0.0, bar_v) if to_value else bar_v)
-        bar_inputs[t] = coupling * bar_peak + fast * bar_i
-        bar_v, bar_i = slow * bar_peak, bar_inputs[t]
-    return bar_inputs, bar_th, bar_reset
-
-
-@every_reset
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
-def test_the_gradient_is_the_reverse_recursion(reset: str, precision: str, tolerance: float) -> None:
-    params, inputs, weights = problem()
-    with jax.enable_x64(precision == "float64"):
-        dtype = np.dtype(precision)
-
-        def loss(inputs: Any, v_th: Any, v_reset: Any) -> Any:
-            given = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), params)._replace(v_th=v_th, v_reset=v_reset)
-            spikes, state = run(given, inputs, reset, F.superspike(5.0))
-            return (spikes * weights.astype(dtype)).sum(), (spikes, state)
-
-        arguments = inputs.astype(dtype), np.full(N, params.v_th, dtype), np.full(N, params.v_reset, dtype)
-        gradient, (spikes, state) = jax.jit(jax.grad(loss, argnums=(0, 1, 2), has_aux=True))(*arguments)
-        spikes, v, i = (np.asarray(leaf, float) for leaf in (spikes, state.v, state.i))
-    assert 20 < spikes.sum() < 400
-    for ours, hand in zip(gradient, by_hand(params, inputs, weights, spikes, v, i, reset), strict=True):
-        np.testing.assert_allclose(ours, hand, rtol=0, atol=tolerance * np.abs(hand).max())
-
-
-@pytest.mark.parametrize("reset", ["to value", "by subtraction"])  # an attached reset adds to the derivative alone: (a) checks it
-@pytest.mark.parametrize("integrator", [F.exact, F.exponential_euler, F.euler], ids=lambda i: i.name)
-def test_with_a_smooth_spike_calculus_agrees(reset: str, integrator: F.Integrator, x64: None) -> None:
-    params, inputs, weights = problem()
-
-    def soft(x: Any, scale: Any = 1.0) -> Any:  # graded output; `reset` switches where it is above 0, which is smooth only if it never is
-        return -jax.nn.sigmoid(-4.0 * x / scale)
-
-    def loss(params: Any, inputs: Any) -> Any:
-        output, state = run(params, inputs, reset, soft, integrator)
-        return (output * weights[:30]).sum() + (state.v**2).sum()
-
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
-    check_grads(jax.jit(loss), (params, jnp.asarray(inputs[:30])), order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-6, eps=1e-6)
 
 
 @pytest.mark.parametrize("reset", ["to value", "to value, attached"])

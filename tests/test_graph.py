@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import LIF, TOPOLOGIES, edges, lif, linear, path
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from models import ALL, Case, name_of
 
@@ -300,7 +301,7 @@ _WRAPPERS = ["refractory({})", "refractory({}, gate_input)", "refractory({}, hol
              "injected({})", "membrane({})", "{}"]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(sorted(MODELS)), st.lists(st.sampled_from(_WRAPPERS), max_size=4))
 def test_graphs_and_somas_know_the_same_names(model, wrappers):
     from snnjax.somas._neuron_names import neuron_named

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import LIF, TOPOLOGIES, edges, graphs, lif, linear, path
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import snnjax
@@ -82,7 +83,7 @@ def forward(g: G.Graph) -> G.Graph:
     return G.Graph(g.nodes, [edge for k, edge in enumerate(g.edges) if k not in back])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_connected_graphs_compute_one_after_the_other(data):
     a, b = (forward(data.draw(maps(3, 3, prefix))) for prefix in ("a", "b"))
@@ -98,7 +99,7 @@ def test_connected_graphs_compute_one_after_the_other(data):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_a_nested_graph_computes_what_it_does_inside(data):
     inner, outer = (data.draw(maps(3, 3, prefix)) for prefix in ("i", "o"))
@@ -260,7 +261,7 @@ def test_a_wire_around_a_block_that_only_passes_on_stays_a_loop():
     np.testing.assert_allclose(np.ravel(run(g)), np.cumsum(x))  # what came out before comes in again
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(100, suppress_health_check=list(HealthCheck))
 @given(graphs())
 def test_flattening_keeps_every_node_that_does_something(g):
     def count(g: G.Graph, top: bool) -> int:

@@ -6,8 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import edges, lif, linear, path
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -36,7 +37,7 @@ def reaches(g: G.Graph, without: frozenset[int] = frozenset()) -> dict[str, set[
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(networks)
 def test_every_edge_that_is_not_backward_goes_forward(g):
     order, back = G.topological_order(g), G.back_edges(g)
@@ -46,7 +47,7 @@ def test_every_edge_that_is_not_backward_goes_forward(g):
         assert (place[edge.source] < place[edge.target]) == (k not in back)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(networks)
 def test_a_backward_edge_closes_a_cycle_of_forward_edges(g):
     back = G.back_edges(g)
@@ -54,7 +55,7 @@ def test_a_backward_edge_closes_a_cycle_of_forward_edges(g):
     assert all(g.edges[k].source in forward[g.edges[k].target] or g.edges[k].source == g.edges[k].target for k in back)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(networks)
 def test_components_are_those_in_which_all_reach_each_other(g):
     found = reaches(g)
@@ -63,7 +64,7 @@ def test_components_are_those_in_which_all_reach_each_other(g):
     assert list(G.recurrent(g).components) == sorted(parts, key=lambda part: [names.index(name) for name in part])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(networks)
 def test_components_stay_together_and_are_entered_at_the_first_node_with_an_edge_from_outside(g):
     order, back = G.topological_order(g), G.back_edges(g)
@@ -76,7 +77,7 @@ def test_components_stay_together_and_are_entered_at_the_first_node_with_an_edge
         assert all(k in back for k, edge in enumerate(g.edges) if edge.target == entry and edge.source in part)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(networks)
 def test_among_parts_that_could_be_next_comes_the_one_with_the_first_node(g):
     cyclic = {name: part for part in G.recurrent(g).components for name in part}

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import LEAKY, TOPOLOGIES, edges, lif, path
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -85,7 +86,7 @@ def test_every_node_and_every_edge_is_drawn_and_can_be_told_apart(g):
     assert dashed(ax) == [k in G.back_edges(g) for k in range(len(g.edges))]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(3, 30), st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=15), st.integers(0, 2**32))
 def test_a_graph_of_thirty_nodes_is_drawn_without_a_line_through_a_box(n, more, seed):
     rng = np.random.default_rng(seed)

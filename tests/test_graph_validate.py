@@ -7,8 +7,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import LEAKY, LIF, TOPOLOGIES, edges, graphs, lif, linear, path
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import snnjax
@@ -383,7 +384,7 @@ def test_many_parallel_edges_are_compared_in_one_go():
     assert len(G.validate(g)) == 20_000 - 12
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(100, suppress_health_check=list(HealthCheck))
 @given(graphs())
 def test_a_flattened_graph_is_in_order_if_the_nested_one_is(g):
     assert G.validate(g) == () and G.validate(G.flatten(g)) == ()
@@ -394,7 +395,7 @@ ODD += [ml_dtypes.bfloat16(0.5), np.full(3, 2, ml_dtypes.bfloat16), np.full(3, 2
 NAMES = ["in", "a", "b", "out", "", "a/b", "b/in", "b/nowhere", "/", "nowhere"]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.data())
 def test_whatever_is_wrong_it_is_reported_and_nothing_raises(data):
     def odd_node() -> G.Node:

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -347,7 +348,7 @@ choices = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.dictionaries(st.sampled_from(["tau_mem", "tau_th", "t_ref", "resistance", "bias"]), values), choices)
 def test_text_brings_back_an_equal_config(fields, choices):
     config = somas.AdaptiveLeakySomaConfig(shape=(3,), skip_validation=True, **fields, **choices)

@@ -102,6 +102,11 @@ def test_a_slope_per_neuron_works() -> None:
     np.testing.assert_allclose(got, [0.75, 0.5, 0.0])
 
 
+def test_the_edges_of_the_boxcar_and_of_the_triangle_are_outside() -> None:
+    np.testing.assert_array_equal(slopes(F.boxcar(1.0, 1.0), jnp.array([-0.5, -0.499, 0.499, 0.5])), [0.0, 1.0, 1.0, 0.0])
+    np.testing.assert_array_equal(slopes(F.triangle(1.0, 1.0), jnp.array([-1.0, 1.0])), 0.0)
+
+
 def test_slope_and_unit_get_no_gradient() -> None:
     assert jax.grad(lambda slope: F.tanh(slope, 1.0)(jnp.array(0.1)))(2.0) == 0.0
 

@@ -98,8 +98,8 @@ def membrane_noise(
 @functools.partial(jax.jit, static_argnames=("steps", "population", "dtype"))
 def _normals(key: jax.Array, start: Any, steps: int, population: Shape, dtype: Any) -> jax.Array:
     numbers = jnp.asarray(start).astype(jnp.uint32) + jnp.arange(steps, dtype=jnp.uint32)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
-    return jax.vmap(lambda step_key: jax.random.normal(step_key, population, dtype))(keys)
+    # Step by step: all at once, the bits of a number depend on how many there are (JAX 0.12).
+    return jax.lax.map(lambda number: jax.random.normal(jax.random.fold_in(key, number), population, dtype), numbers)
 
 
 def _leaking(params: Any) -> Any:

@@ -71,12 +71,13 @@ def unroll(
     if not auto_segments(length) if segment is None else segment >= length:
         return jax.lax.scan(recorded, state, inputs)
 
+    size = nbytes(state)  # outside of `choose`, which JAX keeps: it would keep the traced state, too
+
     def choose(stacked: int, closed_over_is_differentiated: bool) -> tuple[int, ...]:
         if segment is not None:
             return (segment,)
         # With respect to inputs alone a step leaves about one array behind. As long as these fit into a cache, keeping
         # them is up to 1.2 times faster than computing them again; beyond, and for parameters, it is slower.
-        size = nbytes(state)
         keep = not closed_over_is_differentiated and length * size <= _CACHE_BYTES
         return () if keep else auto_segments(length, size, stacked)
 
