@@ -2,7 +2,7 @@
 
     python -m benchmarks.kernel [--rounds 20] [--json FILE]
 
-For LIF populations of several sizes, a DPI neuron, and an AdEx neuron that is written out here as a user would write it: time per
+For LIF populations of several sizes, a DPI neuron, and an AdEx neuron as a user would write it (`_adex.py`): time per
 neuron-step of a run and of a run with its gradient with respect to inputs and parameters, `backend="pallas"` and
 `backend="scan"`. Both make the same spikes, up to crossings within rounding of the threshold, which are counted. The share of the
 bandwidth is that of the bytes that must move at least: inputs and outputs forwards; inputs, their gradient and the gradient of the
@@ -15,54 +15,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 import snnjax.functional as F
 
+from ._adex import adex
 from ._timing import Timing, compare, hardware, save_json
 
 STEPS, DT = 500, 1e-3
 LIF_SIZES = (8_192, 65_536, 524_288, 4_194_304)
 SIZE = 524_288
 _FORWARD, _GRADIENT = 8, 20  # bytes per neuron-step, float32
-
-
-class AdExState(NamedTuple):
-    """Membrane potential, adaptation, synaptic current."""
-
-    v: Any
-    w: Any
-    i: Any
-
-
-class AdExParams(NamedTuple):
-    """Of the neuron below."""
-
-    tau_mem: Any = 20e-3
-    v_th: Any = 1.0
-    width: Any = 0.2
-
-
-def adex_init(params: Any, shape: Any = (), dtype: Any = None) -> AdExState:
-    """At rest."""
-    del params
-    return AdExState(*(jnp.zeros(shape, dtype) for _ in AdExState._fields))
-
-
-def adex_step(params: Any, state: AdExState, inputs: Any, *, dt: Any, config: Any) -> tuple[AdExState, Any]:
-    """Adaptive exponential integrate-and-fire (Brette & Gerstner 2005), forward Euler."""
-    i = state.i * jnp.exp(-dt / 5e-3) + inputs
-    upstroke = params.width * jnp.exp(jnp.minimum((state.v - params.v_th) / params.width, 2.0))
-    v = state.v + dt / params.tau_mem * (upstroke - state.v - state.w + 4.0 * i)
-    spikes = config.spike(v - 1.2 * params.v_th, params.v_th)
-    w = state.w + dt / 0.1 * (0.2 * v - state.w) + 0.1 * spikes
-    return AdExState(jnp.where(spikes > 0, 0.0, v), w, i), spikes
-
-
-ADEX = F.Neuron("adex", AdExParams, adex_init, adex_step)
 
 
 def main() -> None:
@@ -78,7 +44,7 @@ def main() -> None:
     print(f"{hardware()}\nT={STEPS}, float32; memory is copied at {bandwidth / 1e12:.2f} TB/s (read and written).\n")
     head = "model | neurons | case | scan, ms (min-max) | kernel, ms (min-max) | scan / kernel | G n-steps/s | of bandwidth | differ"
     print(f"| {head} | compile, s |\n|{'---|' * 10}")
-    cases = [*((F.lif, n) for n in LIF_SIZES), (ADEX, SIZE), (F.dynapse_dpi, SIZE)]
+    cases = [*((F.lif, n) for n in LIF_SIZES), (adex, SIZE), (F.dynapse_dpi, SIZE)]
     rows = [row for neuron, neurons in cases for row in measure(neuron, neurons, bandwidth, options.rounds)]
     save_json(options.json, [{"bandwidth": bandwidth}, *rows])
 

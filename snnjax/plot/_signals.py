@@ -44,6 +44,7 @@ def raster(spikes: Any, *, dt: float, ax: Axes | None = None) -> Axes:
     size = float(np.clip(0.8 * points / max(spikes.shape[1], 1), 2.0, 24.0))
     ax.plot(time[steps], neurons, "|", color="black", markersize=size, markeredgewidth=1.0)
     ax.set(xlim=_limits(time), ylim=(-0.5, max(spikes.shape[1], 1) - 0.5), xlabel=f"time ({unit})", ylabel="neuron")
+    ax.locator_params(axis="y", integer=True)
     return ax
 
 
