@@ -433,7 +433,7 @@ def test_parameters_of_a_layer_are_fitted_inside_their_domains() -> None:
 # Long runs, whose currents are made some steps at a time
 
 
-@pytest.mark.parametrize("name", ["noise", "delays", "recurrent, synapses"])
+@pytest.mark.parametrize("name", [*(pytest.param(name, marks=pytest.mark.long) for name in ("noise", "delays")), "recurrent, synapses"])
 def test_a_long_run_has_the_bits_of_its_pieces_and_their_gradient(name: str) -> None:
     layer = LAYERS[name]()
     steps, cut = 1300, 700  # more than two stretches and a rest; pieces that are cut elsewhere, one of them in no stretch
