@@ -15,10 +15,10 @@ def hoist(function: Callable[..., Any], *example: Any) -> tuple[tuple[Any, ...],
     close over those either.
 
     >>> import jax.numpy as jnp
-    >>> places, scale = jnp.array([1, 0]), jnp.array(3.0)
-    >>> arrays, again = hoist(lambda x: scale * x[places], jnp.ones(2))
-    >>> again([array if array.shape else 2 * array for array in arrays])(jnp.array([1.0, 2.0])).tolist()
-    [12.0, 6.0]
+    >>> shift = jnp.array([1, 2])
+    >>> arrays, again = hoist(lambda x: x + shift, jnp.array([0, 0]))
+    >>> again([10 * array for array in arrays])(jnp.array([1, 1])).tolist()
+    [11, 21]
     """
     import equinox as eqx  # late: importing the functions alone does not bring it along
 
