@@ -9,15 +9,17 @@ import jax
 
 
 def hoist(function: Callable[..., Any], *example: Any) -> tuple[tuple[Any, ...], Callable[[Sequence[Any]], Callable[..., Any]]]:
-    """The arrays that `function` closes over when called like `example`, and what makes it again from such arrays.
+    """The traced arrays that `function` closes over when called like `example`, and what makes it again from such arrays.
 
     `jax.closure_convert` leaves whole numbers where they are. Where the function is part of another loop, a rule must not
     close over those either.
 
-    >>> import jax.numpy as jnp
-    >>> shift = jnp.array([1, 2])
-    >>> arrays, again = hoist(lambda x: x + shift, jnp.array([0, 0]))
-    >>> again([10 * array for array in arrays])(jnp.array([1, 1])).tolist()
+    >>> import jax, jax.numpy as jnp
+    >>> @jax.jit
+    ... def shifted(shift):
+    ...     arrays, again = hoist(lambda x: x + shift, jnp.array([0, 0]))
+    ...     return again([10 * array for array in arrays])(jnp.array([1, 1]))
+    >>> shifted(jnp.array([1, 2])).tolist()
     [11, 21]
     """
     import equinox as eqx  # late: importing the functions alone does not bring it along
