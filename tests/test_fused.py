@@ -137,7 +137,7 @@ def check(case: Case, shape: tuple[int, ...], steps: int, **options: Any) -> Non
 
 
 def assert_gradients_agree(got: Any, wanted: Any, exact: Any, tolerance: float) -> None:
-    """To `tolerance` of the largest number of an array; but where large numbers cancel, no nearer than the scan is to the same in float64."""
+    """To `tolerance` of the largest number of an array; where large numbers cancel, as near as the scan is to float64."""
     three = [[np.asarray(leaf, float) for leaf in jax.tree.leaves(tree)] for tree in (got, wanted, exact)]
     largest = max(np.abs(leaf).max(initial=0) for leaf in three[2])
     for a, b, c in zip(*three, strict=True):
