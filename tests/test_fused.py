@@ -123,20 +123,23 @@ def assert_same(got: Any, expected: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(np.abs(b).max(initial=0), 1e-25))
 
 
-def check(case: Case, shape: tuple[int, ...], steps: int, **options: Any) -> None:
+def check(case: Case, shape: tuple[int, ...], steps: int, cancels: bool, **options: Any) -> None:
     ours, scan, args = problem(case, shape, steps, **options)
     (last, (output, states)), expected = jax.jit(ours)(*args), jax.jit(scan)(*args)
     if case.neuron.spiking:
         np.testing.assert_array_equal(output, expected[1][0])
     assert_same((last, (output, states)), expected, 1e-6)
     got, wanted = (jax.jit(gradient(run))(args) for run in (ours, scan))
+    if not cancels:
+        assert_same(got, wanted, 1e-5)
+        return
     with jax.enable_x64(True):
         exact = jax.jit(gradient(scan))(jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), float) if is_float(leaf) else leaf, args))
     # The DPI neuron's gradients by its currents pass through the largest factors.
-    assert_gradients_agree(got, wanted, exact, 3e-5 if case.neuron is F.dynapse_dpi else 1e-5)
+    assert_near_exact(got, wanted, exact, 3e-5 if case.neuron is F.dynapse_dpi else 1e-5)
 
 
-def assert_gradients_agree(got: Any, wanted: Any, exact: Any, tolerance: float) -> None:
+def assert_near_exact(got: Any, wanted: Any, exact: Any, tolerance: float) -> None:
     """To `tolerance` of the largest number of an array; where large numbers cancel, as near as the scan is to float64."""
     three = [[np.asarray(leaf, float) for leaf in jax.tree.leaves(tree)] for tree in (got, wanted, exact)]
     largest = max(np.abs(leaf).max(initial=0) for leaf in three[2])
@@ -145,16 +148,22 @@ def assert_gradients_agree(got: Any, wanted: Any, exact: Any, tolerance: float) 
         np.testing.assert_allclose(a, b, rtol=0, atol=allowed)
 
 
+#: Models with a gradient that is nothing but rounding here, a sum of large numbers that cancel: it is compared with float64 too.
+CANCELLING = {"adaptive_current_leaky", "refractory(delta(leaky))"}
+IN_BLOCKS = CANCELLING | {"refractory(adaptive_current_leaky)", "dynapse_dpi"}
+IN_LOOPS = CANCELLING | {"refractory(leaky, gate_input)", "refractory(leaky, clamp_to_reset)"}
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("case", [*parameters("leaky"), pytest.param(ADEX, id="adex", marks=pytest.mark.long)])
 def test_the_kernel_in_blocks_gives_the_spikes_and_the_gradient_of_the_scan(case: Case) -> None:
-    check(case, (2, 5), 3, segment=2, how=BLOCKS)
+    check(case, (2, 5), 3, case.name in IN_BLOCKS, segment=2, how=BLOCKS)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("case", [*parameters(), pytest.param(ADEX, id="adex")])
 def test_where_there_is_no_kernel_the_same_programs_run_as_loops(case: Case) -> None:
-    check(case, (2, 5), 13, segment=4)
+    check(case, (2, 5), 13, case.name in IN_LOOPS, segment=4)
 
 
 def exact_step(numbers: Any, now: Any, x: Any) -> Any:
