@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from models import ALL, Case, name_of
 
@@ -25,7 +26,7 @@ WATCHFUL = [case for case in ALL if not any(name in case.name for name in DEAF)]
 every_watchful_model = pytest.mark.parametrize("case", WATCHFUL, ids=name_of)
 
 steps, rows, neurons = st.integers(0, STEPS - 1), st.integers(0, SHAPE[0] - 1), st.integers(0, SHAPE[1] - 1)
-a_few = settings(max_examples=8, deadline=None, derandomize=True, database=None)
+a_few = examples(8)
 
 
 def run(case: Case, inputs: Any, **options: Any) -> Any:

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax.functional as F
@@ -19,7 +20,7 @@ DT, STEPS, BATCH, N = 1e-3, 9, 2, 3
 LIF = somas.LIFSomaConfig(shape=(N,)).build()
 EYE = np.eye(N, dtype=np.float32)
 steps, rows, neurons = st.integers(0, STEPS - 1), st.integers(0, BATCH - 1), st.integers(0, N - 1)
-a_few = settings(max_examples=6, deadline=None, derandomize=True, database=None)
+a_few = examples(6)
 
 
 def drive() -> np.ndarray:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import examples
 from graphs import TOPOLOGIES, graphs, lif, linear, numbers, path
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 import snnjax
 from snnjax import _files as files
@@ -88,19 +89,9 @@ def round_trip(g: G.Graph, folder: Path) -> None:
     assert G.from_json(G.to_json(g)) == g
 
 
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
-
-
-@settings(SETTINGS, max_examples=200)
+@examples(200, suppress_health_check=list(HealthCheck))
 @given(graphs())
 def test_any_graph_comes_back_to_the_bit(tmp_path_factory, g):
-    round_trip(g, tmp_path_factory.getbasetemp())
-
-
-@pytest.mark.long
-@settings(SETTINGS, max_examples=10_000)
-@given(graphs())
-def test_ten_thousand_graphs_come_back_to_the_bit(tmp_path_factory, g):
     round_trip(g, tmp_path_factory.getbasetemp())
 
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import snnjax
@@ -57,7 +58,7 @@ def spoil(kind: tuple[int, float] | None) -> np.ndarray:
     return made
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.one_of(st.none(), SPOILT), min_size=STEPS, max_size=STEPS))
 def test_after_any_pattern_of_bad_batches_the_parameters_are_those_of_the_good_ones(pattern: list[tuple[int, float] | None]) -> None:
     state, expected = fresh(), fresh()
