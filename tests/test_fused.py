@@ -62,19 +62,19 @@ LEAKY = Case(F.leaky, F.LeakyParams())
 ADEX = Case(F.Neuron("adex", AdExParams, adex_init, adex_step), AdExParams())
 
 
-def inputs_of(case: Case, steps: int, shape: tuple[int, ...]) -> jax.Array:
+def inputs_of(case: Case, steps: int, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
     if case.name == "dynapse_dpi":
-        return jnp.asarray(np.random.default_rng(0).poisson(1.0, (steps, *shape)) * 2000.0, jnp.float32)
-    return case.inputs(steps, shape)
+        return jnp.asarray(np.random.default_rng(0).poisson(1.0, (steps, *shape)) * 2000.0, dtype)
+    return case.inputs(steps, shape).astype(dtype)
 
 
 def problem(
-    case: Case, shape: tuple[int, ...], steps: int, **options: Any
+    case: Case, shape: tuple[int, ...], steps: int, dtype: Any = jnp.float32, **options: Any
 ) -> tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]:
     """The fused run and the scan as functions of `(params, dt, state, inputs)`, and arguments; `record` is everything there is."""
     neuron, config = case.neuron, case.neuron.config()
-    params = jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), case.params)
-    inputs = inputs_of(case, steps, shape)
+    params = jax.tree.map(lambda number: jnp.asarray(number, dtype), case.params)
+    inputs = inputs_of(case, steps, shape, dtype)
 
     def step(numbers: Any, now: Any, x: Any) -> Any:
         params, (dt, config) = numbers
@@ -87,7 +87,7 @@ def problem(
     def scan(params: Any, dt: Any, state: Any, inputs: Any) -> Any:
         return jax.lax.scan(lambda now, x: step((params, (dt, config)), now, x), state, inputs)
 
-    return ours, scan, (params, jnp.float32(1e-3), neuron.init(params, shape, jnp.float32), inputs)
+    return ours, scan, (params, jnp.asarray(1e-3, dtype), neuron.init(params, shape, dtype), inputs)
 
 
 def gradient(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,6 +164,21 @@ def test_the_kernel_in_blocks_gives_the_spikes_and_the_gradient_of_the_scan(case
 @pytest.mark.parametrize("case", [*parameters(), pytest.param(ADEX, id="adex")])
 def test_where_there_is_no_kernel_the_same_programs_run_as_loops(case: Case) -> None:
     check(case, (2, 5), 13, case.name in IN_LOOPS, segment=4)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("how", [pytest.param(BLOCKS, id="blocks"), pytest.param(None, id="loops")])
+@pytest.mark.parametrize("case", [*parameters("leaky"), pytest.param(ADEX, id="adex", marks=pytest.mark.long)])
+def test_but_for_rounding_states_and_gradients_are_those_of_the_scan(case: Case, how: How | None) -> None:
+    # In float64: what differs in float32 is the order in which products are added up.
+    with jax.enable_x64(True):
+        ours, scan, args = problem(case, (2, 5), 5, jnp.float64, segment=2, **({} if how is None else {"how": how}))
+        assert_same(jax.jit(ours)(*args), jax.jit(scan)(*args), 1e-13)
+        got, wanted = (jax.tree.leaves(jax.jit(gradient(run))(args)) for run in (ours, scan))
+    largest = max(np.abs(leaf).max(initial=0) for leaf in wanted)
+    for a, b in zip(got, wanted, strict=True):  # a sum that cancels is as exact as what it is made of
+        assert a.dtype == b.dtype == np.float64
+        np.testing.assert_allclose(a, b, rtol=0, atol=max(1e-11 * np.abs(b).max(initial=0), 1e-14 * largest))
 
 
 def exact_step(numbers: Any, now: Any, x: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-_SHORT = 64  # steps; a gradient over fewer is one segment
+SHORT = 64  # steps; a gradient over fewer is one segment
 _ENOUGH_BYTES = 64 * 2**20
 _MOST_LEVELS = 4
 _STATES_LEFT = 5  # states that fill what a step leaves behind; measured: 2 (LIF) to 5 (adaptation currents)
@@ -24,11 +24,11 @@ def auto_segments(length: int, state: int = 0, stacked: int = 0) -> tuple[int, .
         stacked: bytes of the inputs and the recorded outputs of a step.
 
     >>> auto_segments(50), auto_segments(500), auto_segments(1009)
-    ((), (20,), (32,))
+    ((), (20,), (31,))
     >>> auto_segments(1_000_000, state=2**15), auto_segments(1_000_000, state=2**18)
     ((10000, 100), (31250, 1250, 25))
     """
-    if length <= _SHORT:
+    if length <= SHORT:
         return ()
     # In a longer segment its inputs and outputs fill more than the states between such segments.
     longest = math.sqrt(length * state / stacked) if stacked else length
@@ -63,12 +63,19 @@ def _nested(length: int, levels: int, longest: float) -> tuple[int, ...]:
     if not levels:
         return ()
     root = length ** (levels / (levels + 1))
-    outermost = _divisor_near(length, root if levels == 1 else min(root, longest))
+    outermost = _divisor_near(length, root if levels == 1 else min(root, longest), levels)
     return (outermost, *_nested(outermost, levels - 1, longest))
 
 
-def _divisor_near(length: int, root: float) -> int:
-    """The divisor of `length` nearest to `root`; where none is near, a power of two, which has divisors itself."""
+def _divisor_near(length: int, root: float, levels: int) -> int:
+    """The divisor of `length` nearest to `root`; where none is near, what leaves a short rest and has such divisors itself."""
     whole = max(int(root + 1e-9), 1)
-    near = [k for k in range(max(whole // 4, 1), 4 * whole) if length % k == 0]
+    near = _near(length, whole, rest=0)
+    if not near:
+        near = [k for k in _near(length, whole, rest=SHORT) if levels == 1 or _near(k, int(k ** ((levels - 1) / levels)), rest=0)]
     return min(near, key=lambda k: abs(math.log(k / whole)), default=2 ** round(math.log2(whole)))
+
+
+def _near(length: int, root: int, rest: int) -> list[int]:
+    """The lengths between a quarter of `root` and four times `root` that leave at most `rest` of `length`."""
+    return [k for k in range(max(root // 4, 1), 4 * root) if length % k <= rest]

@@ -24,7 +24,7 @@ from ._check_choices import Segment, as_segment
 from ._hoist import hoist
 from ._manual import as_carried
 from ._memory import nbytes
-from ._segments import auto_segments
+from ._segments import SHORT, auto_segments
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -186,7 +186,7 @@ def _in_uneven_segments(step: Step, state: Any, inputs: Any, segments: Sequence[
 
     def stretch(steps: int, now: Any, inputs: Any, start: Any) -> tuple[Any, Any]:
         xs = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, steps), inputs)
-        return _in_segments(step, now, xs, inner)
+        return _in_segments(step, now, xs, inner if steps > SHORT else ())
 
     def writing(stretch: Callable[..., Any], carry: Any, start: Any) -> tuple[Any, None]:
         now, recorded = carry
@@ -200,7 +200,7 @@ def _in_uneven_segments(step: Step, state: Any, inputs: Any, segments: Sequence[
     starts = segment * jnp.arange(whole)
     carry, _ = jax.lax.scan(write, as_carried(write, (state, recorded), starts), starts)
     # What is cut further is computed again in there; once more would only make the program longer.
-    carry, _ = writing(last if inner else jax.checkpoint(last), carry, whole * segment)
+    carry, _ = writing(last if inner and rest > SHORT else jax.checkpoint(last), carry, whole * segment)
     return carry
 
 
