@@ -18,7 +18,7 @@ WHOLE: dict[str, str] = {
     r"functional\.(\w+_step|advance|relax|\w+\.charge|\w+\.potential|compute_refractory_update|core|with_core)": _BARE,
     r"functional\.(reset_to_value|reset_by_subtraction)": _BARE,
     r"functional\.(DPIConfig\.dynamics|SpikingConfig\.reset)|interop\.norse\.reset_subtract|functional\.all_gather_spikes": _BARE,
-    r"somas\.\w+\.draw": _CHECKED,
+    r"somas\.\w+\.(draw|check_shape)": _CHECKED,
     r"somas\.Dynamic\.\w+|somas\.\w+\.batch_axes": "what a layer of one's own overrides, and what networks ask of their layers",
     r"dynapse\.(gaussian|log_normal)": "a law that `mismatch` calls with numbers that it has checked",
     r"graph\.Activation\.described": "how a node is shown",

@@ -247,9 +247,10 @@ DRAWS = [
         "B2",
         "sizes that do not add up",
         ShapeError,
-        "sizes",
+        "tau_mem",
         (2, 1),
-        lambda: somas.LIFSomaConfig(shape=2, tau_mem=somas.PerGroup((2, 1), (1.0, 2.0))).build(),
+        lambda: somas.LIFSomaConfig(shape=2, tau_mem=somas.PerGroup((2, 1), (1.0, 2.0))),
+        argument="sizes",
     ),
 ]
 

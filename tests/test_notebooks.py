@@ -10,7 +10,7 @@ import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 TIMEOUT = 240
-SLOW = {"01_lif_basics", "02_train_digits", "04_dynap_se"}
+SLOW = {"04_dynap_se"}
 
 
 def require_jupyter() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import chex
 import equinox as eqx
 import jax
@@ -252,6 +254,14 @@ def test_a_network_names_the_layer_whose_input_does_not_fit():
         net.simulate(jnp.zeros((5, 2, 11)), dt=DT)
     with pytest.raises(snnjax.ShapeError, match="is the time axis missing"):
         net.simulate(jnp.zeros(10), dt=DT)
+    for net_2d, shape in (
+        (_convolutional(_key()), (5, 2, 8, 8)),
+        (somas.Sequential([eqx.nn.ConvTranspose1d(3, 2, 3, key=_key())]), (5, 2, 8)),
+    ):
+        with pytest.raises(
+            snnjax.ShapeError, match=rf"`layers\[0\]` takes . channels.*its input has the shape {re.escape(str(shape[1:]))}"
+        ):
+            net_2d.simulate(jnp.zeros(shape), dt=DT)
     with pytest.raises(snnjax.ShapeError, match=r"`inputs` must have shape \(T, ...\), time first; got \(\)"):
         net.simulate(jnp.zeros(()), dt=DT)
     with pytest.raises(snnjax.ShapeError, match="state"):

@@ -99,6 +99,13 @@ def test_a_config_does_not_follow_the_array_it_was_made_from():
     assert config.tau_mem[0] == 10e-3
 
 
+def test_copies_of_a_config_are_frozen_too():
+    config = somas.LIFSomaConfig(shape=(2,), tau_mem=np.array([10e-3, 20e-3]))
+    for made in (copy.copy(config), copy.deepcopy(config), copy.deepcopy([config])[0], config.replace(v_th=2.0)):
+        with pytest.raises(ValueError, match="read-only"):
+            made.tau_mem[0] = 1.0
+
+
 def test_configs_are_compared_by_value():
     one = somas.LIFSomaConfig(shape=(2,), tau_mem=np.array([1.0, 2.0]), v_th=somas.Uniform(1.0, 2.0), spike=F.tanh(2.0))
     same = somas.LIFSomaConfig(shape=2, tau_mem=[1.0, 2.0], v_th=somas.Uniform(1, 2), spike=F.tanh(2.0))
@@ -151,6 +158,7 @@ def test_an_unknown_keyword_is_answered_with_the_known_one():
         (somas.LeakySomaConfig, "v_th", math.nan),
         (somas.LeakySomaConfig, "v_reset", 1.0),
         (somas.LeakySomaConfig, "v_reset", np.array([0.0, 5.0, 0.0])),
+        (somas.LeakySomaConfig, "v_reset", somas.Constant(1.0)),
         (somas.RefractoryLeakySomaConfig, "t_ref", -1e-3),
         (somas.LeakySomaConfig, "tau_mem", somas.Uniform(-1.0, 1.0)),
         (somas.LeakySomaConfig, "tau_mem", somas.Constant(0.0)),
@@ -269,6 +277,8 @@ def test_keys_of_all_fields_differ():
         (somas.Uniform(4.0, 6.0), 5.0, 2.0 / math.sqrt(12.0)),
         (somas.Normal(-1.0, 3.0), -1.0, 3.0),
         (somas.TruncatedNormal(0.0, 1.0, -1.0, 1.0), 0.0, 0.5396),
+        (somas.TruncatedNormal(0.0, 1.0, 4.0, 9.0), 4.2256, 0.2161),
+        (somas.TruncatedNormal(1.0, 2.0, -17.0, -7.0), 1.0 - 2.0 * 4.2256, 2.0 * 0.2161),
         (somas.LogNormal(2.0, 0.5), 2.0 * math.exp(0.125), 2.0 * math.exp(0.125) * math.sqrt(math.expm1(0.25))),
         (somas.PerGroup((20000, 20000), (1.0, somas.Uniform(3.0, 5.0))), 2.5, math.sqrt(0.5 * (1 + 16 + 4 / 12) - 6.25)),
     ],
@@ -281,9 +291,14 @@ def test_initialisers_have_the_moments_of_their_distributions(initialiser, mean,
 
 
 def test_groups_must_add_up():
-    config = somas.LIFSomaConfig(shape=(5,), tau_mem=somas.PerGroup((2, 2), (1.0, 2.0)))
-    with pytest.raises(snnjax.ShapeError, match=r"`sizes` \(2, 2\) of `PerGroup` are 4 neurons together, but the shape to fill is \(5,\)"):
-        config.build()
+    match = r"`sizes` \(2, 2\) of `PerGroup` are 4 neurons together, but the shape to fill is \(5,\)"
+    with pytest.raises(snnjax.ShapeError, match=f"`tau_mem`: {match}") as caught:
+        somas.LIFSomaConfig(shape=(5,), tau_mem=somas.PerGroup((2, 2), (1.0, 2.0)))
+    assert caught.value.field == "tau_mem"
+    with pytest.raises(snnjax.ShapeError, match=match):
+        somas.PerGroup((2, 2), (1.0, 2.0)).draw(None, (5,), jnp.float32)
+    with pytest.raises(snnjax.ShapeError, match=r"`tau_mem`: `sizes` \(1,\) of `PerGroup` are 1 neurons together, but .* is \(2,\)"):
+        somas.LIFSomaConfig(shape=(4,), tau_mem=somas.PerGroup((2, 2), (1.0, somas.PerGroup((1,), (2.0,)))))
     with pytest.raises(snnjax.ShapeError, match="`sizes` and `values` of `PerGroup` must be"):
         somas.PerGroup((2, 2), (1.0,))
 
@@ -295,6 +310,8 @@ def test_groups_must_add_up():
         (lambda: somas.Normal(0.0, -1.0), "`std` must be >= 0"),
         (lambda: somas.LogNormal(-1.0, 1.0), "`median` must be > 0"),
         (lambda: somas.Uniform(math.nan, 1.0), "`low` must be finite"),
+        (lambda: somas.TruncatedNormal(0.0, 0.1, 1.5, 1.6), "`low` to `high` of `TruncatedNormal` must come within 10 `std` of `mean`"),
+        (lambda: somas.TruncatedNormal(0.0, 0.1, -1.6, -1.5), "`low` to `high` of `TruncatedNormal` must come within 10 `std` of `mean`"),
     ],
 )
 def test_initialisers_refuse_numbers_that_are_no_distribution(make, match):
@@ -327,6 +344,9 @@ def test_parameters_are_arrays_of_one_dtype(x64):
 def test_float64_is_refused_where_jax_would_not_give_it():
     with pytest.raises(snnjax.DTypeError, match="`dtype` of `LIFSomaConfig` must be a floating dtype that JAX has switched on"):
         somas.LIFSomaConfig(shape=(3,)).build(dtype=jnp.float64)
+    for dtype, named in ((int, "int"), ("single precision", "the str 'single precision'"), (3.0, "the float 3.0")):
+        with pytest.raises(snnjax.DTypeError, match=f"`dtype` of `LIFSomaConfig` must be a floating dtype .*got {named}"):
+            somas.LIFSomaConfig(shape=(3,)).build(dtype=dtype)
 
 
 # Text
@@ -364,6 +384,24 @@ def test_arrays_keep_their_dtype_in_text(dtype):
     assert back == config and back.tau_mem.dtype.name == dtype and back.tau_mem.shape == (2, 3)
 
 
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4", "<u2"])
+def test_the_byte_order_of_an_array_does_not_matter(dtype):
+    values = np.array([1, 2, 3])
+    config = somas.LeakySomaConfig(shape=(3,), tau_mem=values.astype(dtype))
+    assert config == config.replace(tau_mem=values.astype(np.dtype(dtype).newbyteorder("=")))
+    assert somas.LeakySomaConfig.from_json(config.to_json()) == config
+    np.testing.assert_array_equal(config.build().params.tau_mem, values)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, np.array([1.0, math.nan]), None, True, "a", np.array([True, False]), 1j])
+def test_what_no_text_brings_back_is_not_written(value):
+    config = somas.LeakySomaConfig(shape=(2,), tau_mem=value, skip_validation=True)
+    for write in (config.to_dict, config.to_json):
+        with pytest.raises(ConfigTextError, match="This config holds .* in `tau_mem`") as caught:
+            write()
+        assert caught.value.field == "tau_mem"
+
+
 def test_the_choices_of_a_chip_go_through_text():
     config = somas.DynapseSomaConfig(shape=(2,), substeps=3, dynamics=F.DPIConfig.dynapsim().dynamics, gaba=F.DPIConfig().shunt)
     assert somas.DynapseSomaConfig.from_json(config.to_json()) == config and config.choices().substeps == 3
@@ -398,14 +436,14 @@ def _changed(change):
     "change, match",
     [
         (lambda c: c.update({"class": "LeakySomaConfig"}), "is of class 'LeakySomaConfig', not 'LIFSomaConfig'"),
-        (lambda c: c.update(version=2), "has version 2; this snnjax reads 1 to 1"),
-        (lambda c: c.update(version=True), "has version True"),
+        (lambda c: c.update(version=2), "has version 2; this snnjax reads 1 to 1. Install a newer snnjax.$"),
+        (lambda c: c.update(version=True), "has version True; this snnjax reads 1 to 1.$"),
         (lambda c: c.update(neuron="leaky"), "is for the neuron 'leaky'"),
         (lambda c: c.update(extra=1), "unknown field 'extra'"),
         (lambda c: c.pop("shape"), "lacks the field 'shape'"),
         (lambda c: c.update(shape=[-1]), "expected a list of sizes"),
         (lambda c: c.update(shape="(2,)"), "expected a list of sizes"),
-        (lambda c: c["parameters"].update(tau_men=1.0), "unknown field 'tau_men' in `parameters`. Did you mean `tau_mem`"),
+        (lambda c: c["parameters"].update(tau_men=1.0), "unknown field 'tau_men' in `parameters`. Did you mean `tau_mem`.*[a-z][.]$"),
         (lambda c: c["parameters"].pop("v_th"), "lacks the field 'v_th'"),
         (lambda c: c["parameters"].update(v_th=True), "holds True in `v_th`"),
         (lambda c: c["parameters"].update(v_th="1.0"), "holds '1.0' in `v_th`"),
@@ -421,6 +459,7 @@ def _changed(change):
         (lambda c: c["choices"].update(reset="exact"), "`reset` of `LIFSomaConfig` is 'exact'"),
         (lambda c: c["choices"]["spike"].update(name="lambda"), "`spike` of `LIFSomaConfig` is 'lambda'"),
         (lambda c: c["choices"]["spike"].pop("slope"), "has the numbers"),
+        (lambda c: c["choices"]["spike"].update(slope=math.nan), "holds nan in `spike`"),
         (lambda c: c["choices"].pop("integrator"), "lacks the field 'integrator'"),
     ],
 )  # fmt: skip
@@ -428,6 +467,13 @@ def test_a_dictionary_that_is_not_this_config_is_refused(change, match):
     with pytest.raises(snnjax.ConfigError, match=match) as caught:
         somas.LIFSomaConfig.from_dict(_changed(change))
     assert caught.value.field is not None
+
+
+@pytest.mark.parametrize("field", ["slope", "height"])
+@pytest.mark.parametrize("value", [None, {"initialiser": "Constant", "value": 1.0}])
+def test_the_numbers_of_a_surrogate_in_a_text_are_numbers(field, value):
+    with pytest.raises(snnjax.DTypeError, match=f"`{field}` must be a real number"):
+        somas.LIFSomaConfig.from_dict(_changed(lambda c: c["choices"]["spike"].update({field: value})))
 
 
 @pytest.mark.parametrize("field, value", [("tau_mem", -1.0), ("v_th", -1.0)])

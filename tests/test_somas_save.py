@@ -136,6 +136,38 @@ def test_a_network_that_diverged_is_not_saved(tmp_path):
         somas.save(tmp_path / "x", somas.Sequential([net]))
 
 
+@pytest.mark.parametrize(
+    "change, error, match",
+    [
+        ({"tau_mem": jnp.float32(-1.0)}, snnjax.ParameterError, "`tau_mem` must be > 0 s"),
+        ({"v_th": -1.0}, snnjax.ParameterError, "`v_reset` must be below `v_th`"),
+        ({"v_th": float("nan")}, snnjax.NumericsError, "`layers.0.params.v_th` is not finite"),
+        ({"v_th": jnp.ones(5)}, snnjax.ShapeError, r"`v_th` has shape \(5,\)"),
+        ({"v_th": jnp.array(2)}, snnjax.DTypeError, "`layers.0.params.v_th` must be a float to be saved; got int32"),
+        ({"v_th": "high"}, snnjax.DTypeError, "`layers.0.params.v_th` must be a float to be saved; got"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(change, error, match, tmp_path):
+    soma = somas.LIFSomaConfig(shape=(2,)).build()
+    soma = eqx.tree_at(lambda s: s.params, soma, soma.params._replace(**change))
+    with pytest.raises(error, match=match):
+        somas.save(tmp_path / "x", somas.Sequential([soma]))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("slope", [np.array([1.0, 2.0], np.float32), np.float32(3.0), np.array([1.0, 2.0])])
+def test_a_slope_that_is_an_array_comes_back(slope, tmp_path):
+    slopes = [jnp.asarray(slope), slope] if slope.dtype == np.float32 else [slope]
+    for spike in map(F.superspike, slopes):
+        for made in (somas.LIFSomaConfig(shape=(2,), spike=spike).build(), somas.FeedForwardIAF(jnp.ones((2, 2)), spike=spike)):
+            somas.save(tmp_path / "x", made)
+            back = somas.load(tmp_path / "x")
+            assert bool(eqx.tree_equal(made, back)) and jax.tree.structure(made) == jax.tree.structure(back)
+            inputs = 2.0 * jax.random.uniform(jax.random.key(0), (20, 2))
+            gradient = jax.grad(lambda x, net: net.simulate(x, dt=1e-3)[1].sum())
+            assert gradient(inputs, made).any() and (gradient(inputs, made) == gradient(inputs, back)).all()
+
+
 def _linear(header):
     return header["module"]["layers"][10]
 
@@ -339,7 +371,7 @@ def train_step(net, state, key):
     return fit.constrain(net, eqx.combine(eqx.apply_updates(free, change), fixed)), state, value
 
 
-source, target, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
+source, target, steps, half = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 net = network()
 extra = {"optimizer": optimizer.init(free_part(net)[0]), "key": jax.random.key(7), "step": 0, "losses": np.zeros(4, np.float32)}
 if source != "new":
@@ -350,22 +382,22 @@ for _ in range(steps):
     losses = np.array(extra["losses"])
     losses[extra["step"]] = value
     extra |= {"losses": losses, "step": extra["step"] + 1}
+    if half and extra["step"] == 2:
+        somas.save(half[0], net, extra=extra)
 somas.save(target, net, extra=extra)
 """
 
 
-def _in_a_process(source, target, steps):
-    done = subprocess.run(
-        [sys.executable, "-c", _TRAINING, str(source), str(target), str(steps)], capture_output=True, text=True, check=False
-    )
+def _in_a_process(source, target, steps, *half):
+    command = [sys.executable, "-c", _TRAINING, str(source), str(target), str(steps), *map(str, half)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return target.read_bytes()
 
 
 def test_a_training_run_that_another_process_resumes_ends_in_the_same_file(tmp_path):
-    straight = _in_a_process("new", tmp_path / "straight", 4)
-    half = _in_a_process("new", tmp_path / "half", 2)
+    straight = _in_a_process("new", tmp_path / "straight", 4, tmp_path / "half")
     resumed = _in_a_process(tmp_path / "half", tmp_path / "resumed", 2)
-    assert half != straight, "training would change nothing, so the test would show nothing"
+    assert (tmp_path / "half").read_bytes() != straight, "training would change nothing, so the test would show nothing"
     # Weights, time constants, moments of the optimizer, key, step and losses, bit by bit.
     assert resumed == straight

@@ -154,4 +154,6 @@ def _made(make: Callable[[], Any], what: str) -> Any:
 
 
 def refuse(what: str) -> NoReturn:
-    raise FormatError(f"The graph that was read {what}.", where="load", field="graph", allowed="a graph that `save` or `to_json` wrote")
+    raise FormatError(
+        f"The graph that was read {what.removesuffix('.')}.", where="load", field="graph", allowed="a graph that `save` or `to_json` wrote"
+    )

@@ -16,7 +16,7 @@ from jax.tree_util import Partial
 
 from .. import functional as F
 from .._errors import ConfigError, did_you_mean
-from ..functional._concrete import describe
+from ..functional._concrete import check_real, describe
 
 #: The surrogates that a file can name. Each is called with `slope` and `unit`, but `heaviside`, which has no numbers.
 _SURROGATES: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -133,6 +133,7 @@ def decode_choice(name: str, value: Any, default: Any, decode_number: Callable[[
         if not numbers:
             return make()
         spike = make(numbers["slope"], numbers["unit"])
+        check_real(numbers["height"], "height", where)
         return Partial(spike.func, *spike.args[:2], numbers["height"])
     if type(default) is int:
         return value if type(value) is int else _refuse(f"is {value!r:.60}; expected a whole number", value, name, where)
@@ -146,4 +147,6 @@ def _look_up(key: Any, table: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def _refuse(what: str, value: Any, name: str, where: str) -> NoReturn:
-    raise ConfigError(f"`{name}` of `{where}` {what}", where=where, field=name, value=value, allowed="a choice of snnjax.functional")
+    raise ConfigError(
+        f"`{name}` of `{where}` {what.removesuffix('.')}.", where=where, field=name, value=value, allowed="a choice of snnjax.functional"
+    )

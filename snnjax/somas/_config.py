@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 import numpy as np
@@ -193,6 +193,17 @@ class SomaConfig:
     def __repr__(self) -> str:
         return representation(self)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        # What does not change needs no copy; NumPy's copies of read-only arrays could be written to.
+        return self
+
+    if TYPE_CHECKING:  # the fields, which are those of `neuron`
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenConfigError(
             f"`{name}` cannot be set: a config is frozen. Use `config.replace({name}=...)`, which gives a new one.",
@@ -271,7 +282,7 @@ def _frozen(name: str, value: Any) -> Any:
         except jax.errors.TracerArrayConversionError:
             return value
     if isinstance(value, np.ndarray | np.generic):
-        value = np.array(value)
+        value = np.array(value, value.dtype.newbyteorder("="))  # JAX and texts know the byte order of the machine alone
         value.setflags(write=False)
     return value
 

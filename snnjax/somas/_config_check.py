@@ -11,10 +11,10 @@ import numpy as np
 
 from .._errors import DTypeError, ShapeError
 from ..functional._check import check_params
-from ..functional._concrete import check_domain, check_real
+from ..functional._concrete import check_domain, check_real, describe
 from ._choices import check_choice, choices_of
 from ._fields import Field, fields_of, params_with
-from ._initialisers import Initialiser
+from ._initialisers import Constant, Initialiser
 
 
 def check_config(config: Any) -> None:
@@ -27,12 +27,17 @@ def check_config(config: Any) -> None:
         ConfigError: a choice is of another kind.
     """
     where = type(config).__name__
-    drawn = {}
+    drawn: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     for name, field in fields_of(config.neuron).items():
         value = getattr(config, name)
         if isinstance(value, Initialiser):
             _check_support(value, field, where)
-            drawn[name] = jax.ShapeDtypeStruct(field.full(config.shape), jnp.float32)
+            _check_groups(value, field, config.shape, where)
+            if isinstance(value, Constant) and field.kind.axes == "neuron":
+                known[name] = value.value
+            else:
+                drawn[name] = jax.ShapeDtypeStruct(field.full(config.shape), jnp.float32)
         else:
             check_real(value, name, where, "a number, an array of numbers or an initialiser such as `somas.Uniform`")
             _check_shape(value, field, config.shape, where)
@@ -42,7 +47,7 @@ def check_config(config: Any) -> None:
     for name, default in choices_of(config.neuron).items():
         check_choice(name, getattr(config, name), default, where)
     config.choices()  # the record of choices has checks of its own
-    given = {name: getattr(config, name) for name in fields_of(config.neuron) if name not in drawn}
+    given = {name: known.get(name, getattr(config, name)) for name in fields_of(config.neuron) if name not in drawn}
 
     def check(drawn: Any) -> None:
         check_params(params_with(config.neuron, {**given, **drawn}), config.shape, config.neuron.ports, (), where)
@@ -60,16 +65,21 @@ def check_dtype(dtype: Any, where: str) -> Any:
     """`dtype`, or JAX's float; refused where JAX would silently take another."""
     if dtype is None:
         return jax.dtypes.canonicalize_dtype(float)
-    if not jnp.issubdtype(dtype, jnp.floating) or jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
-        raise DTypeError(
-            f"`dtype` of `{where}` must be a floating dtype that JAX has switched on; got {jnp.dtype(dtype).name}. For float64 call "
-            '`jax.config.update("jax_enable_x64", True)` first.',
-            where=where,
-            field="dtype",
-            value=jnp.dtype(dtype).name,
-            allowed="float32; float64 under x64",
-        )
-    return jnp.dtype(dtype)
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError:
+        name = describe(dtype)
+    else:
+        if jnp.issubdtype(dtype, jnp.floating) and jax.dtypes.canonicalize_dtype(dtype) == jnp.dtype(dtype):
+            return jnp.dtype(dtype)
+    raise DTypeError(
+        f"`dtype` of `{where}` must be a floating dtype that JAX has switched on; got {name}. For float64 call "
+        '`jax.config.update("jax_enable_x64", True)` first.',
+        where=where,
+        field="dtype",
+        value=name,
+        allowed="float32; float64 under x64",
+    )
 
 
 def _check_support(value: Initialiser, field: Field, where: str) -> None:
@@ -77,6 +87,13 @@ def _check_support(value: Initialiser, field: Field, where: str) -> None:
     for bound in value.support():
         if math.isfinite(bound):
             check_domain(bound, field.name, field.kind, where)
+
+
+def _check_groups(value: Initialiser, field: Field, shape: tuple[int, ...], where: str) -> None:
+    try:
+        value.check_shape(field.full(shape))
+    except ShapeError as error:
+        raise ShapeError(f"`{field.name}`: {error}", where=where, field=field.name, value=error.value, allowed=error.allowed) from None
 
 
 def _check_shape(value: Any, field: Field, shape: tuple[int, ...], where: str) -> None:

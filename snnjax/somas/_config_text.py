@@ -21,6 +21,7 @@ import numpy as np
 
 from .._errors import ConfigError, FormatError, did_you_mean
 from .._files import strict_json
+from ..functional._concrete import describe
 from ._choices import choices_of, decode_choice, encode_choice
 from ._fields import fields_of
 from ._initialisers import INITIALISERS, Initialiser
@@ -50,7 +51,7 @@ def encode_choices(choices: Any, neuron: Any, where: str) -> dict[str, Any]:
     """The choices in a `SpikingConfig` by name."""
 
     def encoded(name: str) -> Any:
-        return encode_choice(name, getattr(choices, name), lambda number: encode(number, name, where), where)
+        return encode_choice(name, getattr(choices, name), lambda it: None if it is None else encode(it, name, where), where)
 
     return {name: encoded(name) for name in choices_of(neuron)}
 
@@ -74,9 +75,12 @@ def fields_from_dict(cls: Any, content: Any) -> dict[str, Any]:
     where = cls.__name__
     _check_keys(content, _KEYS, "the config", where)
     if content["class"] != where:
-        _refuse("class", content["class"], f"is of class {content['class']!r:.60}, not {where!r}", where)
+        _refuse("class", content["class"], f"is of class {content['class']!r:.60}, not {where!r}; read it with its own class", where)
     if type(content["version"]) is not int or not 1 <= content["version"] <= VERSION:
-        _refuse("version", content["version"], f"has version {content['version']!r:.20}; this snnjax reads 1 to {VERSION}", where)
+        newer = type(content["version"]) is int and content["version"] > VERSION
+        advice = ". Install a newer snnjax" if newer else ""
+        what = f"has version {content['version']!r:.20}; this snnjax reads 1 to {VERSION}{advice}"
+        _refuse("version", content["version"], what, where)
     if content["neuron"] != cls.neuron.name:
         _refuse("neuron", content["neuron"], f"is for the neuron {content['neuron']!r:.60}, not {cls.neuron.name!r}", where)
     _check_keys(content["parameters"], fields_of(cls.neuron), "`parameters`", where)
@@ -100,8 +104,8 @@ def decode_choices(content: Any, neuron: Any, where: str) -> dict[str, Any]:
 
 def encode(value: Any, name: str, where: str) -> Any:
     """A number, an array or an initialiser as JSON holds it."""
-    if value is None or isinstance(value, float | int):
-        return None if value is None else float(value)
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return _finite(value, name, where)
     if isinstance(value, Initialiser):
         numbers = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
         content = {key: [_encode_item(v, name, where) for v in n] if isinstance(n, tuple) else n for key, n in numbers.items()}
@@ -111,9 +115,12 @@ def encode(value: Any, name: str, where: str) -> Any:
     except jax.errors.TracerArrayConversionError:
         _refuse(name, value, f"holds a traced value in `{name}`, which has no number yet; save it outside of `jit`", where)
     if array.dtype.name not in _DTYPES:
-        _refuse(name, array.dtype.name, f"holds dtype {array.dtype.name} in `{name}`", where)
+        _refuse(
+            name, array.dtype.name, f"holds {describe(value)} in `{name}`; a text holds numbers and arrays of {', '.join(_DTYPES)}", where
+        )
     flat = array.ravel()
-    values = flat.tolist() if np.issubdtype(array.dtype, np.integer) else flat.astype(np.float64).tolist()
+    integer = np.issubdtype(array.dtype, np.integer)
+    values = flat.tolist() if integer else [_finite(number, name, where) for number in flat.astype(np.float64).tolist()]
     return {"array": array.dtype.name, "shape": list(array.shape), "values": values}
 
 
@@ -197,4 +204,6 @@ def _check_keys(content: Any, known: Any, what: str, where: str) -> None:
 
 
 def _refuse(field: str, value: Any, what: str, where: str) -> NoReturn:
-    raise ConfigTextError(f"This config {what}.", where=where, field=field, value=value, allowed=f"what `{where}.to_dict` gives")
+    raise ConfigTextError(
+        f"This config {what.removesuffix('.')}.", where=where, field=field, value=value, allowed=f"what `{where}.to_dict` gives"
+    )

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._errors import ConfigError, FormatError, did_you_mean
 from . import _config_text as text
@@ -139,11 +140,32 @@ def _decode_layer(name: str, arguments: Any) -> Any:
 
 
 def _without_arrays(name: str, make: Callable[[], Any]) -> Any:
-    """What `make` makes, with shapes in place of arrays: a file may claim any size."""
+    """What `make` makes, with shapes in place of arrays: a file may claim any size.
+
+    The choices of somas stay as they are: arrays among them, slopes of surrogates, are in the description.
+    """
+    choices: list[Any] = []
+
+    def noted() -> Any:
+        made = make()
+        choices.extend(soma.config for soma in _somas(made))
+        return made
+
     try:
-        return eqx.filter_eval_shape(make)
+        made = eqx.filter_eval_shape(noted)
     except Exception as error:  # whatever a constructor makes of what a file claims, it is the file that is wrong
         _refuse(f"describes a {name} that cannot be made: {error!s:.200}")
+    return eqx.tree_at(lambda made: [soma.config for soma in _somas(made)], made, jax.tree.map(_as_jax, choices)) if choices else made
+
+
+def _somas(layer: Any) -> list[Soma]:
+    return [node for node in jax.tree.leaves(layer, is_leaf=lambda node: isinstance(node, Soma)) if isinstance(node, Soma)]
+
+
+def _as_jax(number: Any) -> Any:
+    """An array as one of JAX, where JAX has its dtype; else as it is."""
+    is_array = isinstance(number, np.ndarray) and jax.dtypes.canonicalize_dtype(number.dtype) == number.dtype
+    return jnp.asarray(number) if is_array else number
 
 
 def _plain(value: Any) -> Any:
@@ -165,4 +187,4 @@ def _refuse_to_save(path: str, what: str) -> NoReturn:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise FormatError(f"The file {what}.", where="load", field="header", allowed="a network that `somas.save` wrote")
+    raise FormatError(f"The file {what.removesuffix('.')}.", where="load", field="header", allowed="a network that `somas.save` wrote")

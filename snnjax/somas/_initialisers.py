@@ -38,6 +38,9 @@ class Initialiser:
         """The smallest and the largest value that `draw` can give."""
         return -math.inf, math.inf
 
+    def check_shape(self, shape: Shape) -> None:
+        """Refuse an array that this cannot fill with a `ShapeError`."""
+
     def _check(self, **kinds: Kind) -> None:
         """Make the named fields floats in their domains."""
         for name, kind in kinds.items():
@@ -133,7 +136,10 @@ class Normal(Initialiser):
 @options
 @dataclasses.dataclass(frozen=True)
 class TruncatedNormal(Initialiser):
-    """A normal with this mean and standard deviation, drawn again where it is not between `low` and `high`."""
+    """A normal with this mean and standard deviation, drawn again where it is not between `low` and `high`.
+
+    They must come within ten `std` of `mean`: farther out float32 has no probabilities.
+    """
 
     mean: float
     std: float
@@ -143,11 +149,26 @@ class TruncatedNormal(Initialiser):
     def __post_init__(self) -> None:
         self._check(mean=_REAL, std=_POSITIVE, low=_REAL, high=_REAL)
         self._check_order(self.low, self.high)
+        reach = 10.0 * self.std
+        if self.low > self.mean + reach or self.high < self.mean - reach:
+            raise ParameterError(
+                f"`low` to `high` of `TruncatedNormal` must come within 10 `std` of `mean`, else there is nothing to draw; got {self}. "
+                "For values all over an interval use `Uniform`.",
+                where="TruncatedNormal",
+                field="low",
+                value=self.low,
+                allowed=f"an interval that meets {self.mean - reach:g} to {self.mean + reach:g}",
+            )
 
     def draw(self, key: Any, shape: Shape, dtype: Any) -> jax.Array:
         low, high = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
-        drawn = self.mean + self.std * jax.random.truncated_normal(key, low, high, shape, dtype)
-        return jnp.clip(drawn, self.low, self.high)  # rounding alone can leave the interval
+        # The lower tail has all its digits, 3e-5 at -4; the upper one is rounded to 1, and its last value would come far too often.
+        sign = -1.0 if low + high > 0 else 1.0
+        wide = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+        below, above = (jax.scipy.special.ndtr(jnp.asarray(edge, wide)) for edge in sorted((sign * low, sign * high)))
+        share = jax.random.uniform(key, shape, wide) + 0.5 * jnp.finfo(wide).eps  # neither 0 nor 1
+        drawn = self.mean + sign * self.std * jax.scipy.special.ndtri(below + share * (above - below))
+        return jnp.clip(drawn.astype(dtype), self.low, self.high)  # rounding alone can leave the interval
 
     def support(self) -> tuple[float, float]:
         return self.low, self.high
@@ -205,7 +226,7 @@ class PerGroup(Initialiser):
     def random(self) -> bool:  # type: ignore[override]
         return any(value.random for value in self.values)
 
-    def draw(self, key: Any, shape: Shape, dtype: Any) -> jax.Array:
+    def check_shape(self, shape: Shape) -> None:
         if shape[-1:] != (sum(self.sizes),):
             raise ShapeError(
                 f"`sizes` {self.sizes} of `PerGroup` are {sum(self.sizes)} neurons together, but the shape to fill is {shape}.",
@@ -214,6 +235,11 @@ class PerGroup(Initialiser):
                 value=self.sizes,
                 allowed=f"sizes with the sum {shape[-1:]}",
             )
+        for size, value in zip(self.sizes, self.values, strict=True):
+            value.check_shape((*shape[:-1], size))
+
+    def draw(self, key: Any, shape: Shape, dtype: Any) -> jax.Array:
+        self.check_shape(shape)
         groups = [
             value.draw(None if key is None else jax.random.fold_in(key, k), (*shape[:-1], size), dtype)
             for k, (size, value) in enumerate(zip(self.sizes, self.values, strict=True))

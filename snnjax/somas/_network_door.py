@@ -78,4 +78,6 @@ def check_state(state: Any, wanted: Any, names: tuple[set[str], set[str]]) -> No
 
 
 def _refuse(what: str, value: Any) -> NoReturn:
-    raise DTypeError(f"`inputs` must be {what}.", where="Network", field="inputs", value=value, allowed="an array, or arrays by name")
+    raise DTypeError(
+        f"`inputs` must be {what.removesuffix('.')}.", where="Network", field="inputs", value=value, allowed="an array, or arrays by name"
+    )

@@ -51,11 +51,13 @@ def project(layer: Callable[..., Any], x: jax.Array, lead: int, where: str, *, e
         exact: whether the result for one row must not depend on the number of rows.
 
     Raises:
-        ShapeError: an `eqx.nn.Linear` has another number of inputs.
+        ShapeError: an `eqx.nn.Linear` has another number of inputs, or a convolution other channels or axes.
     """
     linear = layer if isinstance(layer, eqx.nn.Linear) and "scalar" not in (layer.in_features, layer.out_features) else None
     if linear is not None:
         _check_linear(linear, x.shape[lead:], where)
+    if isinstance(layer, eqx.nn.Conv | eqx.nn.ConvTranspose):
+        _check_channels(layer, x.shape[lead:], where)
     weights = [leaf for leaf in jax.tree.leaves(layer) if eqx.is_inexact_array(leaf)]
     x = jnp.asarray(x, weights[0].dtype) if weights else jnp.asarray(x)
     rows = math.prod(x.shape[:lead])
@@ -79,4 +81,17 @@ def _check_linear(layer: eqx.nn.Linear, shape: tuple[int, ...], where: str) -> N
             field="inputs",
             value=shape,
             allowed=f"({layer.in_features},)",
+        )
+
+
+def _check_channels(layer: eqx.nn.Conv | eqx.nn.ConvTranspose, shape: tuple[int, ...], where: str) -> None:
+    if shape[:1] != (layer.in_channels,) or len(shape) != 1 + layer.num_spatial_dims:
+        sizes = ", ".join(["size"] * layer.num_spatial_dims)
+        raise ShapeError(
+            f"`{where}` takes {layer.in_channels} channels of {layer.num_spatial_dims} axes, ({layer.in_channels}, {sizes}); its input has "
+            f"the shape {shape} behind the time and batch axes. Inputs are (T, ..., channels, {sizes}), time first.",
+            where=where,
+            field="inputs",
+            value=shape,
+            allowed=f"({layer.in_channels}, {sizes})",
         )

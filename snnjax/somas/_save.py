@@ -40,7 +40,9 @@ def save(path: Any, module: Any, extra: Any = None) -> None:
     Raises:
         ConfigError: the network has a layer or a function of your own, which a file cannot hold.
         NumericsError: one of its arrays is not finite.
-        DTypeError: `path` is no path, `module` no module, or `extra` holds something that is no array, key or number.
+        ParameterError, ShapeError: a parameter of a soma is outside its domain or does not fit, so that `load` would refuse it.
+        DTypeError: `path` is no path, `module` no module, a parameter no float, or `extra` holds something that is no array,
+            key or number.
 
     >>> import pathlib, tempfile
     >>> from snnjax import somas
@@ -58,17 +60,8 @@ def save(path: Any, module: Any, extra: Any = None) -> None:
         raise DTypeError(text, where="save", field="module", value=module, allowed=wanted)
     arrays, numbers = {}, {}
     for name, leaf in _parameters(module).items():
-        if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
-            numbers[name] = leaf
-            continue
-        arrays[name] = np.asarray(leaf)
-        if not np.isfinite(arrays[name].astype(np.float64)).all():
-            raise NumericsError(
-                f"`{name}` is not finite, so the network is not saved. Save an earlier state, or the arrays alone as `extra`.",
-                where="save",
-                field=name,
-                allowed="finite",
-            )
+        (arrays if isinstance(leaf, jax.Array | np.ndarray | np.generic) else numbers)[name] = _writable(name, leaf)
+    _check_somas(module, "save")
     described, extra_arrays = trees.pack(extra, "extra")
     header = {"module": layers.encode(module), "numbers": numbers, "extra": described}
     files.write(path, KIND, VERSION, header, {**arrays, **extra_arrays})
@@ -99,7 +92,12 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Any:
         _refuse(path, f"does not have the arrays that its network needs; they differ in {', '.join(odd)[:200]}")
     values = [numbers[name] if name in numbers else _checked(path, name, own[name], like) for name, like in wanted.items()]
     module = _with_parameters(template, values)
-    _check_somas(path, module)
+    try:
+        _check_somas(module, "load")
+    except ShapeError as error:
+        _refuse(path, f"holds a soma whose parameters do not fit: {error}")
+    except ParameterError as error:
+        raise ParameterError(f"`{path}`: {error}", where="load", field=error.field, value=error.value, allowed=error.allowed) from None
     return module
 
 
@@ -129,7 +127,9 @@ def _read(path: Any, max_bytes: int) -> tuple[dict[str, Any], dict[str, np.ndarr
 
 
 def _refuse(path: Any, what: str) -> NoReturn:
-    raise FormatError(f"`{path}` {what}.", where="load", field="path", value=str(path), allowed="a network that `somas.save` wrote")
+    raise FormatError(
+        f"`{path}` {what.removesuffix('.')}.", where="load", field="path", value=str(path), allowed="a network that `somas.save` wrote"
+    )
 
 
 def _is_parameter(path: Any, leaf: Any) -> bool:
@@ -174,18 +174,33 @@ def _of_a_soma(name: str) -> bool:
     return "params" in name.split(".")
 
 
-def _check_somas(path: Any, module: Any) -> None:
+def _writable(name: str, leaf: Any) -> Any:
+    """A parameter as it is written; what `load` would refuse is refused here, before a file is made of it.
+
+    Raises:
+        DTypeError: it is no float, nor a number.
+        NumericsError: it is not finite.
+    """
+    is_number, array = isinstance(leaf, int | float) and not isinstance(leaf, bool | np.generic), np.asarray(leaf)
+    if not is_number and not jnp.issubdtype(array.dtype, jnp.floating):
+        text = f"`{name}` must be a float to be saved; got {describe(leaf)}."
+        raise DTypeError(text, where="save", field=name, value=leaf, allowed="a float")
+    if not np.isfinite(array.astype(np.float64)).all():
+        raise NumericsError(
+            f"`{name}` is not finite, so the network is not saved. Save an earlier state, or the arrays alone as `extra`.",
+            where="save",
+            field=name,
+            allowed="finite",
+        )
+    return leaf if is_number else array
+
+
+def _check_somas(module: Any, where: str) -> None:
+    """Every parameter of a soma fits its population and is in its domain, as in a config."""
     for soma in jax.tree.leaves(module, is_leaf=lambda node: isinstance(node, Soma | Noise)):
         if isinstance(soma, Noise):
-            check_domain(soma.sigma, "sigma", kinds_of(Noise)["sigma"], "load")
+            check_domain(soma.sigma, "sigma", kinds_of(Noise)["sigma"], where)
         if isinstance(soma, Soma):
-            try:
-                check_params(soma.params, soma.shape, soma.neuron.ports, (), "load")
-                for name, value in values_of(soma.neuron, soma.params).items():
-                    check_domain(value, name, fields_of(soma.neuron)[name].kind, "load")
-            except ShapeError as error:
-                _refuse(path, f"holds a soma whose parameters do not fit: {error}")
-            except ParameterError as error:
-                raise ParameterError(
-                    f"`{path}`: {error}", where="load", field=error.field, value=error.value, allowed=error.allowed
-                ) from None
+            check_params(soma.params, soma.shape, soma.neuron.ports, (), where)
+            for name, value in values_of(soma.neuron, soma.params).items():
+                check_domain(value, name, fields_of(soma.neuron)[name].kind, where)
