@@ -120,6 +120,26 @@ def test_layer_by_layer_and_step_by_step_are_the_same_numbers(batch, recurrent):
     chex.assert_trees_all_close((stepped, steps), (state, v), rtol=1e-4, atol=1e-5)
 
 
+def _products(jaxpr, looped=False):
+    """The shapes of all matrix products in a program, and whether they are in a loop."""
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "dot_general":
+            yield looped, eqn.outvars[0].aval.shape
+        inner = [value.jaxpr if hasattr(value, "jaxpr") else value for value in eqn.params.values()]
+        for program in (program for program in inner if hasattr(program, "eqns")):
+            yield from _products(program, looped or eqn.primitive.name == "scan")
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_projection_is_one_product_for_all_steps_outside_of_the_loop(recurrent):
+    net, inputs = _network(_key(), recurrent=recurrent), _inputs(64, 3, 10)
+    whole = list(_products(jax.make_jaxpr(lambda x: net.simulate(x, dt=DT))(inputs).jaxpr))
+    assert [shape for looped, shape in whole if not looped] == [(256, 16), (256, 4)]
+    assert {shape for looped, shape in whole if looped} == ({(3, 1, 16)} if recurrent else set())
+    stepped = jax.make_jaxpr(lambda x: F.unroll(lambda s, x: net(s, x, dt=DT), net.init((3,)), x))(inputs)
+    assert sum(looped for looped, _ in _products(stepped.jaxpr)) >= 2, "the count would not see a product in a loop"
+
+
 def test_convolutions_and_images_work_in_both_orders():
     net, inputs = _convolutional(_key()), _inputs(20, 3, 1, 8, 8)
     state, spikes = net.simulate(inputs, dt=DT)
