@@ -28,6 +28,10 @@ WRONG_LIFS: list[Any] = [
         Wrong("F3", "tau_mem zero in one of three", ("tau_mem", 0.0), ParameterError),
         {"params": F.LIFParams(tau_mem=np.array([1.0, 0.0, 1.0]))},
     ),
+    (
+        Wrong("B2", "three tau_mem, four v_th", ("v_th", (4,)), ShapeError),
+        {"params": F.LIFParams(tau_mem=np.full(3, 0.01), v_th=np.ones(4))},
+    ),
     (Wrong("A3", "tau_syn NaN", ("tau_syn", NAN), ParameterError), {"params": F.LIFParams(tau_syn=NAN)}),
     (Wrong("B14", "tau_mem a list", ("tau_mem", [0.01, 0.02]), DTypeError), {"params": F.LIFParams(tau_mem=[0.01, 0.02])}),
     (Wrong("F6", "a threshold below the leak", ("v_th", -1.0), HardwareError), {"params": F.LIFParams(v_th=-1.0)}),
@@ -39,6 +43,12 @@ BIASES = [
     Wrong("B15", "of a whole neuron", F.DynapseParams(), DTypeError, "DynapseParams"),
 ]
 GENERATORS = [Wrong("B15", "None", None, DTypeError), Wrong("B15", "a path", "chip.csv", DTypeError)]
+MATCH = dynapse.match_lif(LIF)
+BY_GATE = F.BiasCurrents(Itau_syn=F.Gates(ampa=1e-11, gaba=2e-11))
+NO_CURRENTS: list[Any] = [
+    (Wrong("B14", f"a current that is {name}", ("Itau_mem", value), DTypeError), {"bias": F.BiasCurrents(Itau_mem=value)})
+    for name, value in [("None", None), ("a text", "1 pA"), ("a list", [1e-12, 2e-12]), ("complex", 1e-12 + 1j)]
+]
 USABLE = dynapse.quantize(F.BiasCurrents(), saturate=True)[0]
 
 
@@ -77,6 +87,14 @@ CONVERT = [
             ),
         ],
     ),
+    *entry("dynapse.Match.on_chip", MATCH.on_chip, {}, generator=GENERATORS),
+    *entry(
+        "dynapse.Match.with_currents",
+        MATCH.with_currents,
+        {"params": MATCH.params},
+        params=[*PARAMS, Wrong("B15", "the currents only", F.BiasCurrents(), DTypeError)],
+        also=[(Wrong("B15", "a current gate by gate", ("Itau_syn", UNTOLD), DTypeError), {"params": F.DynapseParams(BY_GATE)})],
+    ),
     *entry(
         "dynapse.dynapse_to_lif",
         dynapse.dynapse_to_lif,
@@ -86,6 +104,10 @@ CONVERT = [
         process=PROCESS,
         also=[
             NO_SILICON,
+            (
+                Wrong("B2", "two leaks, three thresholds", ("Ispkthr", (3,)), ShapeError),
+                {"bias": F.BiasCurrents(Itau_mem=np.full(2, 1e-11), Ispkthr=np.full(3, 1e-9))},
+            ),
             (Wrong("F3", "a leak of 0", ("Itau_mem", 0.0), ParameterError), {"bias": F.BiasCurrents(Itau_mem=0.0)}),
             (Wrong("F6", "a negative threshold", ("Ispkthr", -1.0), ParameterError), {"bias": F.BiasCurrents(Ispkthr=-1.0)}),
         ],
@@ -96,7 +118,9 @@ OUT_OF_RANGE: list[Any] = [
     (Wrong(case, name, (field, UNTOLD), HardwareError), {"bias": USABLE._replace(**{field: value})})
     for case, name, field, value in [
         ("F1", "a leak below the chip's range", "Itau_mem", 1.1e-15),
+        ("F1", "a leak just below the chip's range", "Itau_mem", 1.6e-13),
         ("F1", "a leak above the chip's range", "Itau_mem", 1.0),
+        ("F1", "a leak just above the chip's range", "Itau_mem", 1.45e-6),
         ("F4", "a current of 0", "Idc", 0.0),
         ("F4", "a negative current", "Idc", -1e-12),
         ("F4", "a current that is NaN", "Idc", NAN),
@@ -108,9 +132,16 @@ GENERATOR = dynapse.Generator()
 
 
 CHIP = [
-    *entry("dynapse.quantize", dynapse.quantize, {"bias": USABLE}, bias=BIASES, generator=GENERATORS, also=OUT_OF_RANGE),
-    *entry("dynapse.encode", dynapse.encode, {"bias": USABLE}, bias=BIASES, generator=GENERATORS),
-    *entry("dynapse.quantize_straight_through", dynapse.quantize_straight_through, {"bias": USABLE}, bias=BIASES, generator=GENERATORS),
+    *entry("dynapse.quantize", dynapse.quantize, {"bias": USABLE}, bias=BIASES, generator=GENERATORS, also=[*OUT_OF_RANGE, *NO_CURRENTS]),
+    *entry("dynapse.encode", dynapse.encode, {"bias": USABLE}, bias=BIASES, generator=GENERATORS, also=NO_CURRENTS),
+    *entry(
+        "dynapse.quantize_straight_through",
+        dynapse.quantize_straight_through,
+        {"bias": USABLE},
+        bias=BIASES,
+        generator=GENERATORS,
+        also=NO_CURRENTS,
+    ),
     *entry(
         "dynapse.check_currents",
         dynapse.check_currents,
@@ -219,6 +250,10 @@ NETWORKS = [
         dynapse.mismatch,
         {"params": F.DynapseParams(), "key": jax.random.key(0)},
         key=KEY,
+        params=[
+            Wrong("B15", "None", None, ParameterError, UNTOLD),
+            Wrong("F13", "without a device of a chip", LIF, ParameterError, UNTOLD),
+        ],
         percent=[Wrong("A2", "negative", -0.1, ParameterError, UNTOLD), Wrong("A3", "NaN", NAN, ParameterError, UNTOLD), *NO_NUMBER],
         sigma_rule=POSITIVE,
         draw=[Wrong("D5", "a name", "gaussian", DTypeError)],

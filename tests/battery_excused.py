@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, str] = {
     r"functional\.unroll\((step|state|record)\)": "any function, and any pytree that it takes: JAX says what does not go together",
     r"somas\.\w+Soma\((key|dtype)\)": "the constructor of `Soma`, which has the rows",
     r"somas\.SomaConfig\(shape\)": "the base of config classes has no neuron: it cannot be made at all",
-    r"somas\.load_extra\(like\)|somas\.trainable\(net\)|dynapse\.mismatch\(params\)": "any pytree",
+    r"somas\.load_extra\(like\)|somas\.trainable\(net\)": "any pytree",
     r"fit\.constrain\(like\)": "the misfit of the rows of `free`, seen from the other side",
     r"graph\.require_valid\(where\)": "the name of the caller, for the text",
     r"graph\.to_json\(indent\)": "as of `json.dumps`",

@@ -96,7 +96,8 @@ def test_a_measured_table_is_read_from_csv_and_json(tmp_path: Path) -> None:
         dynapse.Generator.load(tmp_path / "broken.json")
 
 
-@pytest.mark.parametrize("bad", [0.0, -1e-12, np.nan, np.inf, 1e-3])
+# The last two: just out of the range of Itau_mem, 1.74e-13 to 1.40e-6 A.
+@pytest.mark.parametrize("bad", [0.0, -1e-12, np.nan, np.inf, 1e-3, 1.6e-13, 1.45e-6])
 def test_what_cannot_be_made_is_an_error_in_a_report_and_never_silent(bad: float) -> None:
     bias = F.BiasCurrents(Itau_mem=np.array([5e-12, bad]))
     _, report = dynapse.encode(bias)
@@ -112,6 +113,23 @@ def test_what_cannot_be_made_is_an_error_in_a_report_and_never_silent(bad: float
 def test_a_time_constant_of_a_hundred_seconds_is_not_on_the_chip() -> None:
     report = dynapse.check_currents(dynapse.lif_to_dynapse(F.LIFParams(tau_mem=100.0)))
     assert any("`Itau_mem`" in problem and "1.06e-15" in problem for problem in report.problems)
+
+
+def test_the_ends_of_the_range_are_within_it_in_float32_too() -> None:
+    ends = np.asarray(dynapse.Generator().span("Itau_mem"), np.float32)
+    assert not dynapse.encode(F.BiasCurrents(Itau_mem=ends))[1].problems
+
+
+@pytest.mark.parametrize("field", ["Itau_mem", "Ispkthr", "Iref", "Ipulse_ahp", "Idc"])
+def test_every_current_is_checked_against_the_dark_current(field: str) -> None:
+    report = dynapse.check_currents(F.BiasCurrents(**{field: np.array([4.9e-13, 1e-11, 0.0, 5e-13])}))
+    assert report[field].clipped.tolist() == [True, False, True, False]
+    assert dynapse.check_currents(F.BiasCurrents(**{field: 4.9e-13}), process=F.Process(Io=1e-12)).problems
+
+
+def test_codes_of_a_traced_current_are_refused() -> None:
+    with pytest.raises(snnjax.DTypeError, match=r"`Itau_mem` must be a number that is there.*use `quantize_straight_through`"):
+        jax.jit(lambda i: dynapse.encode(F.BiasCurrents(Itau_mem=i))[1].worst)(1e-12)
 
 
 def test_the_report_says_what_was_asked_what_was_got_and_how_far_off() -> None:
@@ -160,6 +178,29 @@ def test_recorded_mismatch_is_drawn_again_number_by_number(name: str) -> None:
     chip = dynapse.mismatch(dynapsim_params(file, "before"), jnp.asarray(file["rng_key"]), percent=float(file["percent_deviation"]))
     for found, expected in zip(jax.tree.leaves(chip), jax.tree.leaves(dynapsim_params(file, "after")), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_recorded_mismatch_of_a_constructor_is_drawn_again() -> None:
+    # DynapSim's constructor splits its key first; its defaults have 24.5 pF at the synapse, that of AMPA.
+    file = np.load(require_traces("dynapse") / "mismatch_constructor_N8_pct30.npz")
+    before = F.DynapseParams(process=F.Process(C_syn=24.5e-12))
+    before = jax.tree.map(lambda value: jnp.full(8, value, jnp.float32), before)._replace(Iscale=jnp.full(1, 1e-8))
+    key = jax.random.split(jnp.asarray(file["rng_key"]))[0]
+    chip = dynapse.mismatch(before, key, percent=float(file["percent_mismatch"]))
+    for found, expected in zip(jax.tree.leaves(chip), jax.tree.leaves(dynapsim_params(file, "after")), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_mismatch_of_a_mapping_is_by_its_keys() -> None:
+    weights = {"hidden": jnp.ones(1000), "bias": {"Idc": jnp.ones(1000)}}
+    by_default, by_name = (dynapse.mismatch(weights, jax.random.key(0), **more) for more in ({}, {"percent": {"hidden": 0.3}}))
+    assert by_default["bias"]["Idc"].std() > 0.09 and (by_default["hidden"] == 1).all()
+    assert by_name["hidden"].std() > 0.09 and (by_name["bias"]["Idc"] == 1).all()
+
+
+def test_mismatch_without_anything_that_varies_is_refused() -> None:
+    with pytest.raises(snnjax.ParameterError, match="`params` must be a tree with currents or silicon of a chip.*got bias, tau_mem"):
+        dynapse.mismatch(F.LIFParams(), jax.random.key(0))
 
 
 def test_mismatch_has_the_spread_that_was_asked_for_per_field() -> None:

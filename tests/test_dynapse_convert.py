@@ -80,6 +80,14 @@ def test_the_conversion_is_differentiable_and_maps_over_populations() -> None:
     np.testing.assert_allclose(mapped, dynapse.lif_to_dynapse(F.LIFParams(tau_mem=np.asarray(taus))).Igain_mem, rtol=1e-6)
 
 
+def test_the_way_back_is_differentiable_and_maps_over_populations() -> None:
+    slope = jax.grad(lambda i: dynapse.dynapse_to_lif(F.BiasCurrents(Itau_mem=i)).tau_mem)(5e-12)
+    np.testing.assert_allclose(slope, -(25e-3 / 0.705) * 3e-12 / 5e-12**2, rtol=1e-5)
+    taus = jnp.array([0.01, 0.02])
+    back = jax.vmap(lambda tau: dynapse.dynapse_to_lif(dynapse.lif_to_dynapse(F.LIFParams(tau_mem=tau))).tau_mem)(taus)
+    np.testing.assert_allclose(back, taus, rtol=1e-6)
+
+
 def test_several_synapses_per_neuron_have_a_leak_each() -> None:
     params = F.SynapsesParams(F.LIFParams(), tau_syn=np.array([[5e-3, 5e-3], [20e-3, 40e-3]]))
     bias = dynapse.lif_to_dynapse(params)
@@ -106,6 +114,12 @@ def test_a_negative_bias_is_kept_and_reported() -> None:
         (F.LIFParams(v_th=-1.0), snnjax.HardwareError, "`v_th` must be above `v_leak`"),
         (F.LIFParams(v_th=2.0, v_reset=0.5), snnjax.ParameterError, "`v_reset` must be `v_leak`"),
         (F.LIFParams(tau_mem=[0.01, 0.02]), snnjax.DTypeError, "`tau_mem` must be a real number"),
+        (
+            F.LIFParams(tau_mem=np.ones(3), v_th=np.ones(4)),
+            snnjax.ShapeError,
+            r"`v_th` must be one value, or one per neuron; got the shape \(4,\)",
+        ),
+        (F.LIFParams(tau_mem=np.ones(3), tau_syn=np.ones((3, 2))), snnjax.ShapeError, "`tau_syn` must be one value, or one per neuron"),
         (F.LeakyParams(), snnjax.DTypeError, "`params` must be LIFParams"),
     ],
 )

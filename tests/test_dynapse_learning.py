@@ -14,6 +14,7 @@ import snnjax.functional as F
 from snnjax import dynapse
 
 DT = 1e-3
+GENERATOR = dynapse.Generator()
 
 
 def drive(rate: float, steps: int, n: int, seed: int = 0) -> np.ndarray:
@@ -38,21 +39,11 @@ CASES = {
     "converted LIF": F.DynapseParams(dynapse.lif_to_dynapse(F.LIFParams(tau_syn=10e-3))),
     "all zero": F.DynapseParams(F.BiasCurrents(*[0.0] * 13)),
     "defaults": F.DynapseParams(),
+    "every current the largest of the chip": F.DynapseParams(F.BiasCurrents(*(GENERATOR.span(name)[1] for name in F.BiasCurrents._fields))),
+    "the fastest leak": F.DynapseParams(F.BiasCurrents(Itau_mem=GENERATOR.span("Itau_mem")[1])),
+    "the strongest adaptation": F.DynapseParams(F.BiasCurrents(Iw_ahp=GENERATOR.span("Iw_ahp")[1], Ispkthr=1e-8)),
+    "pulses that never end": F.DynapseParams(F.BiasCurrents(Ipulse=1e-20, Ipulse_ahp=1e-20)),
 }
-
-
-CONFIGS = {"paper": F.DPIConfig(), "dynapsim": F.DPIConfig.dynapsim()}
-# Not "all zero" with DynapSim: it takes the logarithm of a quotient by Ispkthr, so 0 is outside its domain.
-FINITE = [(config, case) for config in CONFIGS for case in CASES if (config, case) != ("dynapsim", "all zero")]
-
-
-@pytest.mark.parametrize(("name", "case"), FINITE)
-def test_every_gradient_is_finite(name: str, case: str) -> None:
-    config = CONFIGS[name]
-    params = as_floats(CASES[case])
-    value, gradient = jax.jit(jax.value_and_grad(activity), static_argnums=2)(params, drive(0.4, 60, 3), _Static(config))
-    assert np.isfinite(value)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
 class _Static:
@@ -63,6 +54,19 @@ class _Static:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.config, name)
+
+
+CONFIGS: dict[str, Any] = {"paper": _Static(F.DPIConfig()), "dynapsim": _Static(F.DPIConfig.dynapsim())}
+GRADIENT = jax.jit(jax.value_and_grad(activity), static_argnums=2)
+# Not "all zero" with DynapSim: it takes the logarithm of a quotient by Ispkthr, so 0 is outside its domain.
+FINITE = [(config, case) for config in CONFIGS for case in CASES if (config, case) != ("dynapsim", "all zero")]
+
+
+@pytest.mark.parametrize(("name", "case"), FINITE)
+def test_every_gradient_is_finite(name: str, case: str) -> None:
+    value, gradient = GRADIENT(as_floats(CASES[case]), drive(0.4, 60, 3), CONFIGS[name])
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
 def test_smooth_gradients_are_those_of_finite_differences(x64: None) -> None:

@@ -71,6 +71,9 @@ def test_every_recorded_run_is_replayed(path: Path) -> None:
         np.testing.assert_allclose(
             getattr(states, name)[:, :first], file[f"rec_{name}"][:, :first], rtol=1e-3, atol=1e-6 if name == "vmem" else 0
         )
+    # The float timer of the original, in steps.
+    blocked = np.ceil(file["rec_timer_ref"] / dt - 1e-3)
+    np.testing.assert_array_equal(states.steps_left[:, :first], blocked[:, :first])
     counts, recorded = np.asarray(spikes).sum(axis=(0, 1)), file["rec_spikes"].sum(axis=(0, 1))
     assert recorded.sum() > 0
     np.testing.assert_allclose(counts, recorded, rtol=0.03, atol=1)

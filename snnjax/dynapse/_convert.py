@@ -22,7 +22,7 @@ from .._kinds import Kind, kinds_of
 from ..functional import LIFParams, RefractoryParams, SynapsesParams
 from ..functional._concrete import check_domain, check_real, concrete
 from ..functional._dpi_records import BiasCurrents, Process
-from ._door import check_bias, check_process
+from ._door import check_bias, check_one_population, check_process
 
 DEFAULT_PROCESS = Process()
 
@@ -45,7 +45,8 @@ def lif_to_dynapse(
 
     Args:
         params: `LIFParams`; or `RefractoryParams` or `SynapsesParams` around it, whose `t_ref` or `tau_syn` are then
-            used. `tau_syn` may have one row per synapse, `(n, N)`, and so has `Itau_syn` then.
+            used. `tau_syn` may have one row per synapse, `(n, N)`, and so has `Itau_syn` then; the neuron takes rows as
+            `Gates(ampa=rows[0], nmda=rows[1])`.
         r_gain_mem: `Igain_mem / Itau_mem`.
         r_gain_syn: `Igain_syn / Itau_syn`.
         t_pulse: width of a synaptic pulse, s.
@@ -58,6 +59,7 @@ def lif_to_dynapse(
 
     Raises:
         ParameterError: a number is not in its domain; the LIF resets elsewhere than to its leak.
+        ShapeError: the parameters are of populations of different sizes.
         HardwareError: the threshold is not above the leak.
 
     >>> from snnjax import functional as F
@@ -112,6 +114,7 @@ def dynapse_to_lif(bias: BiasCurrents, *, Iscale: Any = 1e-8, process: Process =
         check_domain(value, name, Kind("bias_current", "A", "positive"), where)
     check_real(bias.Idc, "Idc", where)
     check_domain(bias.Idc, "Idc", Kind("current", "A"), where)
+    check_one_population({name: getattr(bias, name) for name in ("Itau_mem", "Itau_syn", "Ispkthr", "Idc")}, where)
     check_process(process, where)
     unit = process.Ut / ((process.kappa_n + process.kappa_p) / 2)
     return LIFParams(
@@ -161,6 +164,7 @@ def check_conversion(lif: LIFParams, tau_syn: Any, given: dict[str, Any], proces
         unit = "s" if name.startswith("t_") else "A" if name == "Iscale" else "1"
         check_real(value, name, where)
         check_domain(value, name, Kind("setting", unit, "positive"), where)
+    check_one_population({**lif._replace(tau_syn=tau_syn)._asdict(), **given}, where)
     check_process(process, where)
     v_th, v_leak, v_reset = concrete(lif.v_th), concrete(lif.v_leak), concrete(lif.v_reset)
     if v_th is not None and v_leak is not None and (v_th <= v_leak).any():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._errors import DTypeError
+import numpy as np
+
+from .._errors import DTypeError, ShapeError
 from .._kinds import Kind, kinds_of
-from ..functional._concrete import check_domain, check_real, describe
+from ..functional._concrete import check_domain, check_real, concrete, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 
 
@@ -25,6 +27,29 @@ def check_process(process: Any, where: str) -> None:
     for name, kind in kinds_of(Process).items():
         check_real(getattr(process, name), name, where)
         check_domain(getattr(process, name), name, Kind(kind.name, kind.unit, "positive"), where)
+
+
+def as_there(value: Any, field: str, where: str, advice: str = "") -> np.ndarray:
+    """`value` in float64; refuse what is no real number, and what is being traced."""
+    check_real(value, field, where)
+    array = concrete(value)
+    if array is None:
+        wanted = "a number that is there, or an array"
+        text = f"`{field}` must be {wanted}: `{where}` computes in NumPy; got a traced value. {advice or 'Call it outside of `jit`.'}"
+        raise DTypeError(text, where=where, field=field, value="traced", allowed=wanted)
+    return np.asarray(array, np.float64)
+
+
+def check_one_population(values: dict[str, Any], where: str) -> None:
+    """All are numbers, or have one value per neuron of the same neurons."""
+    shape: tuple[int, ...] = ()
+    for field, value in values.items():
+        try:
+            shape = np.broadcast_shapes(shape, np.shape(value))
+        except ValueError:
+            wanted = "one value, or one per neuron"
+            text = f"`{field}` must be {wanted}; got the shape {np.shape(value)}, and what came before it has {shape}."
+            raise ShapeError(text, where=where, field=field, value=np.shape(value), allowed=wanted) from None
 
 
 def check_kind(value: Any, kind: type, field: str, wanted: str, where: str) -> None:

@@ -21,8 +21,8 @@ from .._errors import FormatError, HardwareError, did_you_mean
 from .._files import strict_json
 from .._files._door import check_path
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real
-from ._door import check_kind
+from ..functional._concrete import check_domain
+from ._door import as_there, check_kind
 
 COARSE, FINE = 6, 256
 _MAX_BYTES = 2**22  # both tables, with 17 digits for every current, are 100 kB
@@ -153,16 +153,17 @@ class Generator:
     def nearest(self, field: str, current: Any) -> tuple[np.ndarray, np.ndarray]:
         """The codes whose currents have the least relative error, as `(coarse, fine)`; `current` must be positive.
 
+        Out of range it is the code of the end: `dynapse.encode` reports that.
+
         >>> coarse, fine = Generator().nearest("Itau_mem", 5.3e-12)
         >>> int(coarse), int(fine)
         (0, 30)
         """
         table = self.currents(field).ravel()
-        check_real(current, "current", "nearest")
+        current = as_there(current, "current", "nearest")
         check_domain(current, "current", Kind("current", "A", "positive"), "nearest")
         order = np.argsort(table, kind="stable")
         order = order[table[order] > 0]
-        current = np.asarray(current, np.float64)
         right = np.clip(np.searchsorted(table[order], current), 0, len(order) - 1)
         left = np.maximum(right - 1, 0)
         near_left = np.abs(table[order[left]] - current) <= np.abs(table[order[right]] - current)

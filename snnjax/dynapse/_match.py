@@ -27,10 +27,17 @@ from ..functional._check import check_dt
 from ..functional._concrete import check_domain, check_real
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, check_conversion, unwrap
+from ._door import as_there, check_kind
 from ._fi_curve import MembraneNumbers, dpi_interval, lif_interval, rheobase
+from ._generator import Generator
+from ._on_chip import floored_current, rates_with
+from ._quantize import DEFAULT_GENERATOR, quantize
 
 #: Inputs, in units of the rheobase, at which the curves are compared.
 DRIVES = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0)
+
+#: Relative error up to which a rate counts as held.
+HELD = 0.25
 
 _ITERATIONS = 40
 
@@ -42,6 +49,7 @@ class Match(NamedTuple):
         params: the DPI neuron.
         gain: input current per unit of LIF current, A.
         drives: inputs in units of the LIF's rheobase at which rates were compared, `(D,)`.
+        inputs: input currents of the DPI neuron there, `Idc` included, A, `(D, ...)`.
         lif_rates: rates of the LIF there, Hz, `(D, ...)`.
         rates: rates of the DPI neuron there, Hz, `(D, ...)`.
     """
@@ -49,6 +57,7 @@ class Match(NamedTuple):
     params: DynapseParams
     gain: np.ndarray
     drives: np.ndarray
+    inputs: np.ndarray
     lif_rates: np.ndarray
     rates: np.ndarray
 
@@ -57,12 +66,47 @@ class Match(NamedTuple):
         """Relative error of the rates, `(D, ...)`."""
         return self.rates / self.lif_rates - 1.0
 
+    @property
+    def held(self) -> np.ndarray:
+        """Where the rate is within 25 % of the LIF's, `(D, ...)`."""
+        return np.abs(self.residual) <= HELD
+
+    @refuses_unknown_keywords
+    def with_currents(self, params: DynapseParams) -> Match:
+        """The rates that other currents, or another chip, give under the same synaptic inputs.
+
+        >>> import jax
+        >>> from snnjax import dynapse, functional as F
+        >>> match = match_lif(F.LIFParams())
+        >>> other = match.with_currents(dynapse.mismatch(match.params, jax.random.key(0)))
+        >>> bool(match.held.all()), bool(other.held.all())
+        (True, False)
+        """
+        check_kind(params, DynapseParams, "params", "DynapseParams", "with_currents")
+        inputs, rates = rates_with(self.params, self.inputs, params)
+        return self._replace(params=params, inputs=inputs, lif_rates=np.broadcast_to(self.lif_rates, rates.shape), rates=rates)
+
+    @refuses_unknown_keywords
+    def on_chip(self, *, generator: Generator = DEFAULT_GENERATOR) -> Match:
+        """The rates with the currents that a chip makes of these: `held` and `print` say which it holds.
+
+        >>> from snnjax import functional as F
+        >>> print(match_lif(F.LIFParams()).on_chip())  # doctest: +ELLIPSIS
+        firing rates from 12.7 to 374 Hz: median error ...%, worst ...% (neuron 0 of 1); within 25% ...
+        """
+        made, _ = quantize(self.params.bias, generator=generator, saturate=True)
+        return self.with_currents(self.params._replace(bias=made))
+
     def __str__(self) -> str:
+        if not self.residual.size:
+            return "no neurons"
         worst = np.abs(self.residual).max(axis=0)
+        kept = self.lif_rates[self.held]
+        where = "at all of them" if self.held.all() else f"from {kept.min():.3g} to {kept.max():.3g} Hz" if kept.size else "nowhere"
         return (
             f"firing rates from {self.lif_rates.min():.3g} to {self.lif_rates.max():.3g} Hz: "
             f"median error {np.median(np.abs(self.residual)):.2%}, worst {worst.max():.2%} "
-            f"(neuron {int(np.argmax(worst))} of {max(worst.size, 1)})"
+            f"(neuron {int(np.argmax(worst))} of {max(worst.size, 1)}); within {HELD:.0%} {where}"
         )
 
 
@@ -94,8 +138,9 @@ def match_lif(
         dt: step of the LIF, s, where `integrator` is `exponential_euler`.
 
     Returns:
-        `Match(params, gain, drives, lif_rates, rates)`; `match.residual` is the relative error of the rates and
-        `print(match)` sums it up. Concrete NumPy, float64: it is a fit, and is not traced.
+        `Match(params, gain, drives, inputs, lif_rates, rates)`; `match.residual` is the relative error of the rates and
+        `print(match)` sums it up; `print(match.on_chip())` says which rates the codes of a chip hold. Concrete NumPy, float64:
+        it is a fit, and is not traced.
 
     Raises:
         ParameterError, HardwareError: as `lif_to_dynapse`.
@@ -115,7 +160,7 @@ def match_lif(
             check_domain(current, name, Kind("bias_current", "A", "positive"), "match_lif")
     if dt is not None:
         check_dt(dt, "match_lif")
-    lif = type(lif)(*(np.asarray(value, np.float64) for value in lif))
+    lif = type(lif)(*(as_there(value, name, "match_lif") for name, value in lif._asdict().items()))
     membrane = _working_point(lif, Ispkthr, Igain_mem, process)
     charge = _extra_charge(integrator, dt, tau_syn)
     leak, gain = _fit(membrane, lif.tau_mem)
@@ -125,9 +170,11 @@ def match_lif(
     bias = bias._replace(Igain_syn=bias.Igain_syn * charge)
     drives = np.array(DRIVES)
     column = drives.reshape(-1, *[1] * leak.ndim)
-    rates = 1.0 / (dpi_interval(x_0 + gain * (column - 1.0), membrane)[0] + t_ref)
+    inputs = x_0 + gain * (column - 1.0)
+    rates = 1.0 / (dpi_interval(inputs, membrane)[0] + t_ref)
     lif_rates = np.broadcast_to(1.0 / (lif_interval(column, lif.tau_mem) + t_ref), rates.shape)
-    return Match(DynapseParams(bias, process, Iscale), gain * process.Io / (lif.v_th - lif.v_leak), drives, lif_rates, rates)
+    per_current = gain * process.Io / (lif.v_th - lif.v_leak)
+    return Match(DynapseParams(bias, process, Iscale), per_current, drives, inputs * process.Io, lif_rates, rates)
 
 
 def _extra_charge(integrator: Integrator, dt: float | None, tau_syn: Any) -> Any:
@@ -146,11 +193,6 @@ def _extra_charge(integrator: Integrator, dt: float | None, tau_syn: Any) -> Any
     return steps / -np.expm1(-steps)
 
 
-def _floored(current: Any) -> Any:
-    """What the membrane makes of a current, in units of `Io` (`snnjax/functional/_dpi_log.py`)."""
-    return (1.0 + current**8) ** 0.125
-
-
 def _above_floor(current: Any) -> Any:
     """The current that the membrane takes for this one."""
     return np.maximum(current**8 - 1.0, 0.0) ** 0.125
@@ -165,7 +207,7 @@ def _working_point(lif: Any, Ispkthr: Any, Igain_mem: Any, process: Process) -> 
     shape = np.broadcast_shapes(*(np.shape(value) for value in (*lif, rate, gamma, *given)))
     loss = 1.0 / (rate * lif.tau_mem)
     threshold = np.clip((0.6 * loss) ** (1.0 / gamma), 10.0, 200.0) if Ispkthr is None else np.asarray(Ispkthr) / process.Io
-    gain = np.maximum(threshold / 40.0, 2.0) if Igain_mem is None else _floored(np.asarray(Igain_mem) / process.Io)
+    gain = np.maximum(threshold / 40.0, 2.0) if Igain_mem is None else floored_current(np.asarray(Igain_mem) / process.Io)
     numbers = (rate, gamma, gain, threshold, loss + 0.9 * threshold**gamma)
     return MembraneNumbers(*(np.broadcast_to(np.asarray(number, np.float64), shape) for number in numbers))
 

@@ -43,7 +43,8 @@ def mismatch(
     Every array element gets its own deviation, so give arrays of one value per neuron for neurons that differ.
 
     Args:
-        params: a tree of Params, such as `DynapseParams`; named fields in `DEVICES` vary, the rest is returned as it is.
+        params: a tree of Params, such as `DynapseParams`; fields (or keys of mappings) named in `DEVICES` vary, the rest is
+            returned as it is.
         key: of `jax.random`.
         percent: the deviation at `sigma_rule` standard deviations, as a fraction: 0.3 is 30 %. A mapping from names of
             fields varies only those, and may name any field, such as `Iscale`.
@@ -54,7 +55,7 @@ def mismatch(
         A tree of the same structure.
 
     Raises:
-        ParameterError: `percent` is negative, `sigma_rule` not positive, or a name is in no field.
+        ParameterError: `percent` is negative, `sigma_rule` not positive, a name is in no field, or there is nothing that varies.
         DTypeError: an argument is of the wrong kind.
 
     >>> import jax, jax.numpy as jnp
@@ -76,16 +77,7 @@ def mismatch(
         raise DTypeError(f"`draw` must be {wanted}; got {describe(draw)}.", where="mismatch", field="draw", value=draw, allowed=wanted)
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
     names = [_name(path) for path, _ in leaves]
-    if isinstance(percent, Mapping):
-        for name in percents:
-            if name not in names:
-                raise ParameterError(
-                    f"`percent` names {name!r}, which `params` does not have. {did_you_mean(name, sorted(set(names)))}",
-                    where="mismatch",
-                    field="percent",
-                    value=name,
-                    allowed=", ".join(sorted(set(names))),
-                )
+    _check_names(percents if isinstance(percent, Mapping) else None, names)
     keys = _keys(names, key, isinstance(params, DynapseParams))
 
     def varied(k: int, leaf: Any) -> Any:
@@ -106,11 +98,29 @@ def _keys(names: list[str], key: jax.Array, as_dynapsim: bool) -> dict[int, jax.
 
 
 def _name(path: Any) -> str:
-    """The last field that has a name: a gate belongs to its current."""
-    named = [entry.name for entry in path if hasattr(entry, "name")]
+    """The last field or key that has a name: a gate belongs to its current."""
+    named = [str(getattr(entry, "name", None) or getattr(entry, "key", "")) for entry in path if not hasattr(entry, "idx")]
     if len(named) > 1 and named[-1] in ("ampa", "nmda", "gaba", "shunt"):
         return named[-2]
     return named[-1] if named else ""
+
+
+def _check_names(percents: Mapping[str, float] | None, names: list[str]) -> None:
+    """Every name of `percents` is there; without any, some device of the chip is."""
+    there = sorted(set(names) - {""})
+    for name in percents or ():
+        if name not in there:
+            raise ParameterError(
+                f"`percent` names {name!r}, which `params` does not have. {did_you_mean(name, there)}",
+                where="mismatch",
+                field="percent",
+                value=name,
+                allowed=", ".join(there),
+            )
+    if percents is None and not set(DEVICES) & set(there):
+        wanted = "a tree with currents or silicon of a chip, such as DynapseParams"
+        text = f"`params` must be {wanted}; got {', '.join(there) or 'no named numbers'}. Or name in `percent` what varies."
+        raise ParameterError(text, where="mismatch", field="params", value=there, allowed=wanted)
 
 
 def _check(percents: Mapping[str, float], sigma_rule: float) -> None:

@@ -10,13 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import refuses_unknown_keywords
+from ..functional._concrete import check_real
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS
-from ._door import check_bias, check_process
+from ._door import as_there, check_bias, check_process
 from ._generator import Generator, check_generator
 from ._report import Entry, Report, entry
 
 DEFAULT_GENERATOR = Generator()
+
+_ROUNDING = 1e-6  # of an end of the range, in float32
 
 
 class Codes(NamedTuple):
@@ -43,10 +46,11 @@ def encode(bias: BiasCurrents, *, generator: Generator = DEFAULT_GENERATOR) -> t
     check_bias(bias, "encode")
     check_generator(generator, "encode")
     codes, entries = {}, []
-    for name, field, asked in _currents(bias):
+    for name, field, current in _currents(bias):
+        asked = as_there(current, name, "encode", "Inside `jit` use `quantize_straight_through`.")
         low, high = generator.span(field)
         usable = np.isfinite(asked) & (asked > 0)
-        clipped = ~usable | (asked < low * 0.5) | (asked > high * 1.05)
+        clipped = ~usable | (asked < low * (1 - _ROUNDING)) | (asked > high * (1 + _ROUNDING))
         coarse, fine = generator.nearest(field, np.where(np.isnan(asked), low, np.clip(asked, low, high)))
         codes[name] = Codes(coarse, fine)
         entries.append(entry(name, asked, generator.current(field, coarse, fine), clipped, _problem(name, asked, clipped, low, high)))
@@ -116,25 +120,22 @@ def check_currents(
 
 
 def _against_dark_current(entry: Entry, Io: float) -> Entry:
-    # Only leaks and gains have a floor in the neuron; a small Idc or weight is just small.
-    if not entry.field.startswith(("Itau", "Igain")):
-        return entry
-    low = (entry.asked > 0) & (entry.asked < Io)
-    if not low.any() or entry.problem:
+    low = (entry.asked > 0) & (entry.asked < Io * (1 - _ROUNDING))
+    if not low.any():
         return entry
     problem = f"`{entry.field}` must be at least `Io` = {Io:.3g} A, below which a transistor only leaks; got {entry.asked[low].min():.3g}."
-    return entry._replace(clipped=entry.clipped | low, problem=problem)
+    return entry._replace(clipped=entry.clipped | low, problem=entry.problem or problem)
 
 
-def _currents(bias: BiasCurrents) -> Iterator[tuple[str, str, np.ndarray]]:
+def _currents(bias: BiasCurrents) -> Iterator[tuple[str, str, Any]]:
     """Name, field and amperes of every current, gate by gate where there is one per gate."""
     for field, value in bias._asdict().items():
         if not hasattr(value, "_fields"):
-            yield field, field, np.asarray(value, np.float64)
+            yield field, field, value
             continue
         for gate, number in value._asdict().items():
             if number is not None:
-                yield f"{field}.{gate}", field, np.asarray(number, np.float64)
+                yield f"{field}.{gate}", field, number
 
 
 @refuses_unknown_keywords
@@ -153,6 +154,8 @@ def quantize_straight_through(bias: BiasCurrents, *, generator: Generator = DEFA
 
     check_bias(bias, "quantize_straight_through")
     check_generator(generator, "quantize_straight_through")
+    for name, _, current in _currents(bias):
+        check_real(current, name, "quantize_straight_through")
 
     def rounded(field: str, current: Any) -> Any:
         table = np.sort(generator.currents(field).ravel())

@@ -12,7 +12,7 @@ Leaks and gains count as `Io` at least. The leak is subtracted twice, `1 - exp` 
 the pseudo-derivative is one spike per ampere wherever `imem > Io`: so does the original, and so does this. The default
 dynamics (`_dpi_log`) do none of that.
 
-The one departure: where a pulse current is 0 the gradient with respect to it is 0, not NaN.
+The one departure: where a pulse current is 0, or so small that its pulse never ends, the gradient with respect to it is 0, not NaN.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ def _at_least_io(current: jax.Array, Io: jax.Array) -> jax.Array:
 
 def _charge(charge: jax.Array, current: jax.Array, tau: jax.Array) -> jax.Array:
     """`1 - exp(-t/tau)` of a pulse of `t = charge / current`; without current it never ends."""
-    on = current > 0
-    return jnp.where(on, 1 - jnp.exp(-charge / (jnp.where(on, current, 1.0) * tau)), 1.0)
+    # 1 - exp(-100) is 1 in float64 too, and below this the gradient of the quotient overflows.
+    ends = charge < 100.0 * current * tau
+    return jnp.where(ends, 1 - jnp.exp(-charge / jnp.where(ends, current * tau, 1.0)), 1.0)
 
 
 def _blocked_steps(t_ref: jax.Array, dt: jax.Array) -> jax.Array:

@@ -27,6 +27,9 @@ import jax.numpy as jnp
 #: Where the feedback has run away within a step, `u` stops here: 0.7 mA at the default `Io`, beyond any transistor.
 U_MAX = 21.0
 
+# A leak that decays e^40 times within a step has discharged any membrane; more of it overflows, and its gradient is NaN.
+_MOST_DECAYS = 40.0
+
 
 class Membrane(NamedTuple):
     """The membrane's constants for one step of length `h`: `rate * h`, gain and exponent (dimensionless)."""
@@ -48,7 +51,7 @@ def advance_membrane(u: jax.Array, x: jax.Array, leak: jax.Array, membrane: Memb
     Returns:
         The new `u`, from 0 to `U_MAX`.
     """
-    growth = jnp.expm1(0.5 * membrane.gamma * membrane.rate * leak)
+    growth = jnp.expm1(jnp.minimum(0.5 * membrane.gamma * membrane.rate * leak, _MOST_DECAYS))
     u = _leak_and_feedback(u, leak, growth, membrane.gamma)
     u = _input(u, membrane.rate * membrane.gain * x, membrane.gain)
     return _leak_and_feedback(u, leak, growth, membrane.gamma)
