@@ -84,6 +84,8 @@ def test_a_measured_table_is_read_from_csv_and_json(tmp_path: Path) -> None:
         ("other.csv", rows[0].replace("N", "X").join(["type,coarse,fine,current\n", "\n"]), "transistors of the types N and P, not 'X'"),
         ("other.json", '{"X": []}', "transistors of the types N and P, not 'X'"),
         ("list.json", "[]", "is no table of currents"),
+        ("true.json", json.dumps({"N": [[True] * 256] * 6}), "currents are numbers, not bool"),
+        ("text.json", json.dumps({"N": [["1e-12"] * 256] * 6}), "currents are numbers, not str"),
         ("twice.json", '{"N": [], "N": []}', "'N' comes twice"),
         ("long.csv", "type,coarse,fine,current\n" + "9" * 200_000, "field larger than field limit"),
         ("large.csv", " " * 2**23, "`max_bytes`"),

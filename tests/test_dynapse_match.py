@@ -113,6 +113,23 @@ def test_the_same_currents_have_the_same_rates() -> None:
     assert str(dynapse.match_lif(F.LIFParams(tau_mem=np.array([])))) == "no neurons"
 
 
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_hundred_chips_have_a_rate_each(shape: tuple[int, ...]) -> None:
+    match = dynapse.match_lif(F.LIFParams(tau_mem=np.full(shape, 20e-3), tau_syn=10e-3))
+    params = jax.tree.map(lambda value: jnp.broadcast_to(jnp.asarray(value, jnp.float32), shape), match.params)
+    chips = jax.vmap(lambda key: dynapse.mismatch(params, key, percent=0.1))(jax.random.split(jax.random.key(0), 100))
+    found = match.with_currents(chips)
+    assert found.rates.shape == found.lif_rates.shape == (13, 100, *shape) and 0.2 < found.held.mean() < 1
+    one = match.with_currents(jax.tree.map(lambda value: value[7], chips))
+    np.testing.assert_allclose(found.rates[:, 7], one.rates, rtol=1e-6)
+
+
+def test_chips_of_another_size_are_refused() -> None:
+    match = dynapse.match_lif(F.LIFParams(tau_mem=np.full(3, 20e-3)))
+    with pytest.raises(snnjax.ShapeError, match=r"`Idc` must be one value, or one per neuron; got the shape \(4,\)"):
+        match.with_currents(F.DynapseParams(F.BiasCurrents(Idc=np.full(4, 1e-12))))
+
+
 def test_a_fit_is_not_traced_and_says_so() -> None:
     with pytest.raises(snnjax.DTypeError, match="`tau_mem` must be a number that is there"):
         jax.jit(lambda tau: dynapse.match_lif(F.LIFParams(tau_mem=tau)).rates)(0.02)

@@ -192,9 +192,16 @@ def _checked(kind: str, table: Any) -> np.ndarray:
 def _from_json(path: Path) -> dict[str, Any]:
     content = strict_json.parse(files.read_bytes(path, _MAX_BYTES), source=f"`{path}`")
     try:
-        return {_known(kind): np.asarray(table, np.float64) for kind, table in content.items()}
+        return {_known(kind): _amperes(table) for kind, table in content.items()}
     except (AttributeError, ValueError, TypeError, OverflowError) as error:
         raise _no_table(path, error) from None
+
+
+def _amperes(table: Any) -> np.ndarray:
+    array = np.asarray(table)
+    if array.size and array.dtype.kind not in "iuf":
+        raise ValueError(f"currents are numbers, not {array.dtype.name}")
+    return array.astype(np.float64)
 
 
 def _from_csv(path: Path) -> dict[str, np.ndarray]:

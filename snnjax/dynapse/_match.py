@@ -30,7 +30,7 @@ from ._convert import DEFAULT_PROCESS, check_conversion, unwrap
 from ._door import as_there, check_kind
 from ._fi_curve import MembraneNumbers, dpi_interval, lif_interval, rheobase
 from ._generator import Generator
-from ._on_chip import floored_current, rates_with
+from ._on_chip import floored_current, rates_with, with_axes
 from ._quantize import DEFAULT_GENERATOR, quantize
 
 #: Inputs, in units of the rheobase, at which the curves are compared.
@@ -75,6 +75,8 @@ class Match(NamedTuple):
     def with_currents(self, params: DynapseParams) -> Match:
         """The rates that other currents, or another chip, give under the same synaptic inputs.
 
+        `params` may have axes in front, as a `vmap` of `mismatch` over chips makes them.
+
         >>> import jax
         >>> from snnjax import dynapse, functional as F
         >>> match = match_lif(F.LIFParams())
@@ -84,7 +86,8 @@ class Match(NamedTuple):
         """
         check_kind(params, DynapseParams, "params", "DynapseParams", "with_currents")
         inputs, rates = rates_with(self.params, self.inputs, params)
-        return self._replace(params=params, inputs=inputs, lif_rates=np.broadcast_to(self.lif_rates, rates.shape), rates=rates)
+        lif_rates = np.broadcast_to(with_axes(self.lif_rates, rates.ndim - 1), rates.shape)
+        return self._replace(params=params, inputs=inputs, lif_rates=lif_rates, rates=rates)
 
     @refuses_unknown_keywords
     def on_chip(self, *, generator: Generator = DEFAULT_GENERATOR) -> Match:

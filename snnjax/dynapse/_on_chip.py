@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..functional._dpi_records import DynapseParams
-from ._door import as_there
+from ._door import as_there, check_one_population
 from ._fi_curve import MembraneNumbers, dpi_interval
+
+_WHERE = "with_currents"
 
 
 def floored_current(current: Any) -> Any:
@@ -17,30 +19,36 @@ def floored_current(current: Any) -> Any:
 
 
 def rates_with(fitted: DynapseParams, inputs: np.ndarray, params: DynapseParams) -> tuple[np.ndarray, np.ndarray]:
-    """Input currents (A) and rates (Hz) of `params` where `inputs` are those of `fitted`.
+    """Input currents (A) and rates (Hz) of `params` where `inputs` `(D, ...)` are those of `fitted`.
 
-    What came in through the synapse changes with the charge of an event, and `Idc` is another.
+    What came in through the synapse changes with the charge of an event, and `Idc` is another. `params` may have axes in
+    front of those of `fitted`, one value per chip.
     """
-    fitted, params = as_numpy(fitted), as_numpy(params)
+    fitted, params = _as_numpy(fitted), _as_numpy(params)
+    check_one_population({"params": inputs[0], **params.bias._asdict(), **params.process._asdict()}, _WHERE)
     share = _charge_of_an_event(params) / _charge_of_an_event(fitted)
-    # One share per neuron: of several synapses, their mean.
-    share = share.mean(axis=tuple(range(max(share.ndim - inputs.ndim + 1, 0))))
-    inputs = params.bias.Idc + share * (inputs - fitted.bias.Idc)
-    process = params.process
+    if fitted.bias.Itau_syn.ndim >= inputs.ndim:
+        share = share.mean(axis=-inputs.ndim)  # one share per neuron: of several synapses, their mean
+    membrane, process = _membrane(params), params.process
     t_ref = process.Vth * process.C_ref / (process.Io * floored_current(params.bias.Iref / process.Io))
-    membrane = _membrane(params)
-    shape = np.broadcast_shapes(inputs.shape, membrane.leak.shape)
-    inputs = np.broadcast_to(inputs, shape)
+    shape = np.broadcast_shapes(*(value.shape for value in (inputs[0], share, membrane.leak, t_ref, params.bias.Idc)))
+    inputs = np.broadcast_to(params.bias.Idc + share * (with_axes(inputs, len(shape)) - fitted.bias.Idc), (len(inputs), *shape))
+    membrane = MembraneNumbers(*(np.broadcast_to(number, shape) for number in membrane))
     return inputs, 1.0 / (dpi_interval(inputs / process.Io, membrane)[0] + t_ref)
 
 
-def as_numpy(params: DynapseParams) -> DynapseParams:
+def with_axes(values: np.ndarray, ndim: int) -> np.ndarray:
+    """`(D, ...)` with so many axes behind the first."""
+    return values.reshape(len(values), *[1] * (ndim + 1 - values.ndim), *values.shape[1:])
+
+
+def _as_numpy(params: DynapseParams) -> DynapseParams:
     """Every number in float64."""
-    records = (
-        type(record)(*(as_there(value, name, "with_currents") for name, value in record._asdict().items()))
-        for record in (params.bias, params.process)
-    )
-    return DynapseParams(*records, as_there(params.Iscale, "Iscale", "with_currents"))
+
+    def numbers(record: Any) -> Any:
+        return record._make(as_there(value, name, _WHERE) for name, value in record._asdict().items())
+
+    return DynapseParams(numbers(params.bias), numbers(params.process), as_there(params.Iscale, "Iscale", _WHERE))
 
 
 def _membrane(params: DynapseParams) -> MembraneNumbers:
