@@ -105,7 +105,8 @@ class Match(NamedTuple):
             return "no neurons"
         worst = np.abs(self.residual).max(axis=0)
         kept = self.lif_rates[self.held]
-        where = "at all of them" if self.held.all() else f"from {kept.min():.3g} to {kept.max():.3g} Hz" if kept.size else "nowhere"
+        where = f"from {kept.min():.3g} to {kept.max():.3g} Hz, {self.held.mean():.0%} of all" if kept.size else "nowhere"
+        where = "at all of them" if self.held.all() else where
         return (
             f"firing rates from {self.lif_rates.min():.3g} to {self.lif_rates.max():.3g} Hz: "
             f"median error {np.median(np.abs(self.residual)):.2%}, worst {worst.max():.2%} "
