@@ -223,6 +223,7 @@ CHIP = [
 # Mismatch, populations, networks
 
 DPI = graph.Neurons("dynapse_dpi", F.DynapseParams(), 2)
+NO_IDC = graph.Neurons("dynapse_dpi", F.DynapseParams(F.BiasCurrents(Idc=0.0)), 2)
 PLAIN = graph.Neurons("lif", LIF, 2)
 NOT_DPI = [
     Wrong("B15", "None", None, DTypeError, UNTOLD),
@@ -281,6 +282,28 @@ NETWORKS = [
                 )
                 for field, other in [("Iscale", F.DynapseParams(Iscale=2e-8)), ("process", F.DynapseParams(process=F.Process(C_mem=4e-12)))]
             ),
+        ],
+    ),
+    *entry(
+        "dynapse.place",
+        dynapse.place,
+        {"g": _chain(DPI), "saturate": True},
+        g=GRAPH,
+        generator=GENERATORS,
+        chip=[Wrong("D5", "a number", 16, DTypeError)],
+        also=[
+            (Wrong(case, name, (field, UNTOLD), errors), given)
+            for case, name, field, errors, given in [
+                ("F9", "no neurons", "g", GraphError, {"g": _chain(graph.Linear(np.ones((2, 2))))}),
+                ("E8", "neurons that are not lowered", "n0", GraphError, {"g": _chain(PLAIN)}),
+                ("E8", "a delay", "n0", GraphError, {"g": _chain(graph.Delay(1e-3, 2), DPI)}),
+                ("E5", "a loop without neurons", "a", GraphError, {"g": graph.Graph({**LOOP.nodes, "n": DPI}, LOOP.edges)}),
+                ("F12", "65 synapses of a neuron", "n1", HardwareError, {"g": _chain(graph.Linear(np.ones((65, 2))), DPI)}),
+                ("F12", "more cores than there are", "g", HardwareError, {"g": _chain(DPI), "chip": dynapse.Chip(cores=1, neurons=1)}),
+                ("F12", "more sources than tags", "g", HardwareError, {"g": _chain(DPI), "chip": dynapse.Chip(tags=1)}),
+                ("F12", "a current that cannot be made", "n0.Idc", HardwareError, {"g": _chain(NO_IDC), "saturate": False}),
+                ("B18", "a chip without neurons", "chip.neurons", ParameterError, {"chip": dynapse.Chip(neurons=0)}),
+            ]
         ],
     ),
     *entry(

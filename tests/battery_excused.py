@@ -12,7 +12,8 @@ _CHECKED = "called with a key, a shape and a dtype that `build` has checked"
 #: Whole functions and classes, by regular expressions of their names.
 WHOLE: dict[str, str] = {
     r"functional\.\w+State|somas\.IAFState|somas\.NetworkState|functional\.(EventRun|Memory)": _RESULT,
-    r"fit\.(FitResult|LeastSquares|Skipped|TrainState)|dynapse\.(Codes|Entry|Match|Report)|interop\.nir\.(Entry|Report)": _RESULT,
+    r"fit\.(FitResult|LeastSquares|Skipped|TrainState)|interop\.nir\.(Entry|Report)": _RESULT,
+    r"dynapse\.(Codes|Core|Entry|Match|Placement|Report)": _RESULT,
     r"graph\.(Problem|Problem\.inside|Recurrent)|dynapse\.Bias|events\.Delta": _RESULT,
     r"functional\.(Decaying|Early|Held|Late|Inhibition|Integrator|Kind|Neuron|Phases|Rule)": _PART,
     r"functional\.(\w+_step|advance|relax|\w+\.charge|\w+\.potential|compute_refractory_update|core|with_core)": _BARE,
@@ -27,10 +28,10 @@ WHOLE: dict[str, str] = {
 
 #: Arguments, by regular expressions of `function(argument)`.
 ARGUMENTS: dict[str, str] = {
-    r"(functional|dynapse)\.(\w+Params|BiasCurrents|Process|Gates|Injected)\(\w+\)": _RECORD,
+    r"(functional|dynapse)\.(\w+Params|BiasCurrents|Process|Gates|Injected|Chip)\(\w+\)": _RECORD,
     r"functional\.SpikingConfig\(\w+\)|functional\.DPIConfig\(spike\)": "checked by what runs with it: rows of `simulate` with a `config`",
     r"functional\.\w+_init\((params|inputs)\)": "a function of a model: `simulate` is the door",
-    r"(functional|somas\.\w+)\.(simulate|outputs)\(checked\)|dynapse\.quantize\(saturate\)": _TRUTH,
+    r"(functional|somas\.\w+)\.(simulate|outputs)\(checked\)|dynapse\.(quantize|place)\(saturate\)": _TRUTH,
     r"somas\.\w+Config(\.\w+)?\(skip_validation\)": _TRUTH,
     r"fit\.minimize\(progress\)|interop\.spark\.steps_left\(strict\)": _TRUTH,
     r"functional\.unroll\((step|state|record)\)": "any function, and any pytree that it takes: JAX says what does not go together",

@@ -10,7 +10,7 @@ import pytest
 import snnjax.functional as F
 from snnjax import GraphError, HardwareError, ParameterError, dynapse, graph
 
-REAL = F.DynapseParams(dynapse.quantize(F.BiasCurrents(), saturate=True)[0])
+REAL = F.DynapseParams()
 
 
 def chain(*nodes: tuple[str, graph.Node]) -> graph.Graph:
