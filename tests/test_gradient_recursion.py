@@ -139,6 +139,6 @@ def test_so_it_is_with_every_integrator(name: str, integrator: F.Integrator, x64
 
 def test_nothing_is_missing() -> None:
     resets = {getattr(F, name) for name in F.__all__ if name.startswith("reset_")}
-    assert set(EQUATIONS) == set(F.MODELS) - {"dynapse_dpi"}  # not of this family: tests/test_dynapse_learning.py
+    assert set(EQUATIONS) == set(F.MODELS) - {"dynapse_dpi"}  # not of this family: tests/test_dpi_gradient_recursion.py
     assert resets == set(RESETS[:2])
     assert {integrator.name for integrator in vars(F).values() if isinstance(integrator, F.Integrator)} == set(INTEGRATORS)

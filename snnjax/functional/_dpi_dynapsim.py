@@ -6,6 +6,7 @@
     Iin   = max(isyn - Ileak + Idc, Io), or Io while refractory
     f     = Io exp(kappa^2/(kappa+1) vmem/Ut) / Ileak (imem + Igain_mem)
     imem += dt imem / (tau (imem + Igain_mem)) ((Igain_mem/Itau_mem) (Iin - Ileak) + f - imem (1 + iahp/Itau_mem))
+    tau = (Ut/kappa) C_mem / Ileak
     spikes = max(ceil(ln(imem/Ispkthr)), 0), then imem = Io
 
 Leaks and gains count as `Io` at least. The leak is subtracted twice, `1 - exp` is not `expm1`, `vmem` is not reset, and
