@@ -25,6 +25,7 @@ import numpy as np
 from ._errors import DTypeError, refuses_unknown_keywords
 from ._kinds import Kind, kinds_of
 from .functional._concrete import check_domain, check_real, concrete, describe, refuse_where
+from .functional._rank import leading
 
 
 @refuses_unknown_keywords
@@ -163,7 +164,7 @@ def _nearest(moving: str, like: jax.Array, other: jax.Array) -> jax.Array:
     """The other potential beside each element of `like`; where one number bounds many, the one next to it."""
     other = other.astype(like.dtype)
     if jnp.broadcast_shapes(other.shape, like.shape) == like.shape:
-        return other
+        return leading(other, like.ndim)
     return jnp.max(other) if moving == "v_th" else jnp.min(other)
 
 

@@ -11,9 +11,9 @@ import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
-# "raise" is not for this library: one value per neuron, `(N,)`, against a batch of states, `(..., N)`, is a promotion of ranks, and
-# what `params` mean. Other shapes are refused at the door. Without batch axes nothing is promoted (tests/test_steps.py).
-jax.config.update("jax_numpy_rank_promotion", "allow")
+# The library works under the strictest settings that a user may have. One value per neuron, `(N,)`, beside a batch of states, `(..., N)`,
+# is what `params` mean, and `F.advance` says so by leading axes of length 1; a promotion of ranks anywhere else is a mistake.
+jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 # `SNNJAX_CHECK_LEAKS=1`: JAX looks for tracers that outlive their transform, in every test. Slow: nothing is cached.
 jax.config.update("jax_check_tracer_leaks", os.environ.get("SNNJAX_CHECK_LEAKS") == "1")

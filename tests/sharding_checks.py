@@ -335,7 +335,7 @@ def layers_of_integrate_and_fire_neurons_and_masked_somas_are_spread() -> None:
     layer = somas.FeedForwardIAF(jnp.asarray(draw.normal(size=(10, 16)), jnp.float32), tau_syn=5e-3, delay=1e-3)
     drive = jnp.asarray(2.0 * draw.normal(size=(40, 10)), jnp.float32)
     soma = somas.LIFSomaConfig(shape=(6,)).build()
-    padded, mask = Case(F.lif, F.LIFParams()).inputs(25, (8, 6)), jnp.arange(25)[:, None] < jnp.arange(18, 26)
+    padded, mask = Case(F.lif, F.LIFParams()).inputs(25, (8, 6)), jnp.arange(25)[:, None] < jnp.arange(18, 26)[None]
     runs = (lambda: layer.simulate(drive, dt=DT), lambda: soma.simulate(padded, dt=DT, mask=mask))
     for run in runs:
         wanted = run()

@@ -241,7 +241,7 @@ def test_every_gradient_is_that_of_central_differences(full: bool, x64: None) ->
 
     h = 1e-5 * jnp.maximum(jnp.abs(flat), 1e-2)
     at = jax.jit(lambda many: jax.lax.map(loss, many))
-    near, far = (at(flat + s * jnp.diag(h)) - at(flat - s * jnp.diag(h)) for s in (1, 2))
+    near, far = (at(flat[None] + s * jnp.diag(h)) - at(flat[None] - s * jnp.diag(h)) for s in (1, 2))
     expected, found = (8 * near - far) / (12 * h), jax.jit(jax.grad(loss))(flat)
     assert (np.abs(found) > 1e-9).mean() > 0.9
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())

@@ -201,7 +201,7 @@ def test_step_by_step_is_the_run(name: str) -> None:
 def test_what_stands_in_the_padding_changes_nothing(name: str) -> None:
     layer = LAYERS[name]()
     x, state, lengths = drive(layer, 60), start(layer), np.array([60, 25, 41])
-    mask = jnp.arange(60)[:, None] < lengths
+    mask = jnp.arange(60)[:, None] < lengths[None]
     last, out = layer.simulate(jnp.where(mask[..., None], x, jnp.nan), dt=DT, state=state, mask=mask)
     whole = layer.simulate(x, dt=DT, state=state)[1]
     np.testing.assert_array_equal(out, jnp.where(mask[..., None], whole, 0.0))
@@ -309,7 +309,7 @@ def test_the_gradient_of_the_recurrent_weights_is_that_of_the_recurrent_wrapper(
 def test_gradients_through_delays_are_those_of_a_loop_written_out(lengths: list[int], x64: None) -> None:
     steps, late, batch = steps_of(OUT, OUT), steps_of(IN, OUT), len(lengths)
     x = jnp.asarray(np.random.default_rng(0).normal(0.5, 3.0, size=(30, batch, IN)))
-    mask = jnp.arange(30)[:, None] < jnp.asarray(lengths)
+    mask = jnp.arange(30)[:, None] < jnp.asarray(lengths)[None]
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(30, batch, OUT)))
     weight, back = 4.0 * W.astype(np.float64), 3.0 * BACK.astype(np.float64)
     layer = somas.RecurrentIAF(weight, back, tau_syn_rec=5e-3, delay=DELAY, delay_rec=DELAY_REC, spike=F.superspike(5.0))

@@ -294,7 +294,7 @@ def test_a_network_names_the_layer_whose_input_does_not_fit():
 
 
 def _lengths_mask(steps, lengths):
-    return jnp.arange(steps)[:, None] < jnp.asarray(lengths)
+    return jnp.arange(steps)[:, None] < jnp.asarray(lengths)[None]
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

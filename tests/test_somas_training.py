@@ -49,7 +49,7 @@ def test_the_gradient_of_the_first_spike_time_is_earlier_with_more_spikes():
 
 def test_read_outs_do_not_look_at_the_padding():
     rng = np.random.default_rng(0)
-    values, mask = jnp.asarray(rng.normal(size=(20, 3, 4)), jnp.float32), jnp.arange(20)[:, None] < jnp.array([20, 5, 1])
+    values, mask = jnp.asarray(rng.normal(size=(20, 3, 4)), jnp.float32), jnp.arange(20)[:, None] < jnp.array([[20, 5, 1]])
     spikes = (values > 1.0).astype(jnp.float32)
     for k, length in enumerate([20, 5, 1]):
         for readout, given in ((somas.spike_count, spikes), (somas.mean_over_time, values), (somas.max_over_time, values)):

@@ -217,10 +217,11 @@ def test_wrappers_take_the_size_of_their_population_from_their_own_parameters() 
     assert F.refractory(F.lif).init(F.refractory(F.lif).default(t_ref=np.zeros(5))).steps_left.shape == (5,)
 
 
-@pytest.mark.parametrize("case", ALL, ids=name_of)
-def test_without_batch_axes_no_ranks_are_promoted(case: Case) -> None:
+@pytest.mark.parametrize("shape", [(5,), (2, 5), (3, 2, 5)], ids=str)
+@pytest.mark.parametrize("case", [*ALL, Case(F.dynapse_dpi, F.DynapseParams())], ids=name_of)
+def test_one_value_per_neuron_promotes_no_ranks(case: Case, shape: tuple[int, ...]) -> None:
     params = jax.tree.map(lambda leaf: jnp.full((5,), leaf) if np.shape(leaf) == () else jnp.asarray(leaf), case.params)
-    state, x = case.neuron.init(params, (5,)), case.inputs(steps=1, shape=(5,))[0]
+    state, x = case.neuron.init(params, shape), case.inputs(steps=1, shape=shape)[0]
 
     def step(params: Any, state: Any, x: Any) -> Any:
         return case.neuron.step(params, state, x, dt=DT)

@@ -61,7 +61,7 @@ def test_segments_within_segments_give_the_numbers_of_a_plain_scan_and_its_gradi
 
     def loss(run: Any, decay: Any, start: Any, xs: Any) -> Any:
         (last, _), (kept, count, sign) = ended = run(counted(decay), (start, jnp.int32(0)), xs)
-        return (last**2).sum() + (jnp.where(sign, kept, 0.3 * kept).T * count.astype(kept.dtype)).sum() / steps, ended
+        return (last**2).sum() + (jnp.where(sign, kept, 0.3 * kept).T * count.astype(kept.dtype)[None]).sum() / steps, ended
 
     def nested(step: Any, state: Any, xs: Any) -> Any:
         return in_segments(step, state, xs, segments)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from .._errors import refuses_unknown_keywords
 from ..functional._check import check_dt
+from ..functional._rank import leading
 from ..functional._unroll import unroll
 from ._door import check_row, check_train, floats, like, refuse_shape, traceable
 
@@ -101,6 +102,7 @@ def decode_exponential(spikes: Any, *, tau: Any, dt: Any, start: Any = 0.0) -> j
     check_row(start, "start", spikes.shape[1:], where)
     spikes = floats(spikes)
     spikes, tau, dt, start = like(spikes, tau, dt, start)
+    tau = leading(tau, spikes.ndim - 1)
     return _filtered(spikes, jnp.exp(-dt / tau), -jnp.expm1(-dt / tau) / dt, jnp.broadcast_to(start, spikes.shape[1:]))
 
 

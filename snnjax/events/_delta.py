@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import refuses_unknown_keywords
+from ..functional._rank import leading
 from ..functional._unroll import unroll
 from ._door import check_choice, check_row, check_train, floats, like, refuse_kind, refuse_shape, traceable
 
@@ -60,6 +61,7 @@ def encode_delta(signal: Any, *, threshold: Any, start: Any = None, several: str
     check_row(threshold, "threshold", np.shape(signal)[1:], where)
     check_row(start, "start", np.shape(signal)[1:], where)
     signal, threshold, start = jax.lax.stop_gradient(like(signal, threshold, start))
+    start, threshold = (leading(row, signal.ndim) for row in (start, threshold))
     return _followed((signal - start) / threshold, jnp.inf if several == "count" else 1.0)
 
 
@@ -97,6 +99,7 @@ def decode_delta(events: Delta, *, threshold: Any, start: Any) -> jax.Array:
     check_row(threshold, "threshold", up.shape[1:], where)
     check_row(start, "start", up.shape[1:], where)
     up, down, threshold, start = like(floats(up), down, threshold, start)
+    start, threshold = (leading(row, up.ndim) for row in (start, threshold))
     return start + threshold * jnp.cumsum(up - down, axis=0)
 
 

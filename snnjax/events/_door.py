@@ -13,6 +13,7 @@ from .._errors import ConfigError, DTypeError, ParameterError, ShapeError, did_y
 from .._kinds import Kind
 from ..functional._concrete import check_domain, check_real, concrete, describe
 from ..functional._neuron import at_least_float32, float_dtype, numbers_as
+from ..functional._rank import leading
 
 _TRACED = (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)
 _HOST = "It is traced, but this function works on NumPy arrays: call it outside `jit`, `vmap` and `grad`."
@@ -104,8 +105,9 @@ def check_row(value: Any, field: str, row: tuple[int, ...], where: str) -> None:
 
 
 def working(*values: Any) -> Any:
-    """The values in their widest float dtype, float32 at least."""
-    return numbers_as(values, at_least_float32(float_dtype(values)))
+    """The values in their widest float dtype, float32 at least, and all with as many axes: they broadcast."""
+    arrays = numbers_as(values, at_least_float32(float_dtype(values)))
+    return tuple(leading(array, max(array.ndim for array in arrays)) for array in arrays)
 
 
 def like(first: Any, *others: Any) -> Any:

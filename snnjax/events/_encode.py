@@ -13,6 +13,7 @@ import numpy as np
 from .._errors import refuses_unknown_keywords
 from ..functional._check import check_dt
 from ..functional._concrete import concrete, refuse_where
+from ..functional._rank import leading
 from ._bins import one_hot
 from ._door import check_row, like, refuse_kind, refuse_shape, refuse_value, traceable, whole
 from ._precise import spike_time_held
@@ -158,6 +159,7 @@ def encode_population(values: Any, *, centres: Any, width: Any) -> jax.Array:
     if np.shape(width) not in ((), np.shape(centres)):
         refuse_shape("width", np.shape(width), f"() or {np.shape(centres)}", where)
     values, centres, width = like(values, centres, width)
+    centres, width = (leading(units, values.ndim + 1) for units in (centres, width))
     return jnp.exp(-0.5 * ((values[..., None] - centres) / width) ** 2)
 
 

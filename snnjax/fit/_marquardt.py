@@ -52,14 +52,14 @@ def descend(problem: Problem, free: Any, steps: int) -> tuple[Any, jax.Array, ja
     def step(now: _Descent, _: None) -> tuple[_Descent, jax.Array]:
         scale = jnp.diagonal(now.sums.curvature, axis1=-2, axis2=-1)
         scale = jnp.where(scale > 0.0, scale, jnp.ones_like(scale))  # a parameter without any effect stays
-        damped = now.sums.curvature + now.damping[:, None, None] * scale[:, :, None] * jnp.eye(scale.shape[-1], dtype=scale.dtype)
+        damped = now.sums.curvature + now.damping[:, None, None] * scale[:, :, None] * jnp.eye(scale.shape[-1], dtype=scale.dtype)[None]
         move = -jnp.linalg.solve(damped, now.sums.slope[..., None])[..., 0]
         tried = jax.tree.map(jnp.add, now.free, _as_tree(move, now.free))
         sums = accumulate(problem, tried)
         better = sums.squares < now.sums.squares  # False where it is NaN
 
         def pick(new: jax.Array, old: jax.Array, axis: int) -> jax.Array:
-            return jnp.where(better.reshape(better.shape + (1,) * (new.ndim - 1)) if axis == 0 else better, new, old)
+            return jnp.where(jnp.expand_dims(better, [k for k in range(new.ndim) if k != axis % new.ndim]), new, old)
 
         kept = Sums(*(pick(new, old, 0) for new, old in zip(sums, now.sums, strict=True)))
         free = jax.tree.map(lambda new, old: pick(new, old, -1), tried, now.free)

@@ -14,6 +14,7 @@ from .._errors import DTypeError
 from ._dpi_config import DPIConfig
 from ._dpi_records import DynapseParams, DynapseState, Gates
 from ._neuron import Neuron, at_least_float32, filled, float_dtype, numbers_as, population, state_as
+from ._rank import beside
 
 
 def dynapse_dpi_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None, inputs: Any = None) -> DynapseState:
@@ -79,7 +80,8 @@ def dynapse_dpi_step(
     stored = float_dtype(state)
     working = at_least_float32(stored)
     params, inputs, dt = numbers_as((params, inputs, dt), working)
-    now, spikes = config.dynamics(params, state_as(state, working), inputs, dt, config)
+    now = state_as(state, working)
+    now, spikes = config.dynamics(beside(params, now), now, inputs, dt, config)
     return state_as(now, stored), spikes.astype(stored)
 
 

@@ -64,7 +64,7 @@ def first_crossing(membrane: Membrane, horizon: jax.Array) -> jax.Array:
     """
     turn = jnp.clip(_extremum(membrane), 0.0, horizon)
     ends = jnp.stack([turn, jnp.broadcast_to(horizon, turn.shape)])
-    before, after = membrane.excess(ends)[0] > 0
+    before, after = jax.tree.map(lambda leaf: leaf[None], membrane).excess(ends)[0] > 0
     low = jnp.where(before, 0.0, turn)
     high = jnp.where(before, turn, horizon)
     crosses = before | after

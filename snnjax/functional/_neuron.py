@@ -18,6 +18,7 @@ from .._errors import DTypeError, ShapeError
 from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents
+from ._rank import beside
 
 
 class Receive(Protocol):
@@ -95,6 +96,7 @@ def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, co
 
     Arithmetic is in the state's dtype, in float32 at least; the new state has the old one's dtypes, whatever the
     dtypes of `params` and `inputs` (under x64 a NumPy scalar would otherwise turn a float32 state into float64).
+    The phases see a parameter `(N,)` beside states `(..., N)` with leading axes of length 1, so that no rank is promoted.
 
     Returns:
         The new state, and the output in the state's dtype.
@@ -103,7 +105,9 @@ def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, co
     stored = float_dtype(state)
     working = at_least_float32(stored)
     params, inputs, dt = numbers_as((params, inputs, dt), working)
-    now, currents = phases.receive(params, state_as(state, working), inputs, dt, config)
+    now = state_as(state, working)
+    params = beside(params, now)
+    now, currents = phases.receive(params, now, inputs, dt, config)
     now = phases.integrate(params, now, currents, dt, config)
     output = phases.fire(params, now, config)
     now = phases.reset(params, now, output, dt, config)

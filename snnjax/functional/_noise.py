@@ -28,6 +28,7 @@ from ._check_choices import check_integrator
 from ._concrete import Shape, as_shape, check_domain, check_key, check_real, concrete, describe
 from ._integrators import Integrator, exact
 from ._neuron import at_least_float32, core, float_dtype
+from ._rank import leading
 
 _SIGMA = Kind("potential", "V", "nonnegative")
 _POSITIVE = Kind("time_constant", "s", "positive")
@@ -92,7 +93,8 @@ def membrane_noise(
     dtype = at_least_float32(float_dtype((params, sigma)))
     tau_mem, dt, sigma, resistance = (jnp.asarray(x, dtype) for x in (membrane.tau_mem, dt, sigma, getattr(membrane, "resistance", 1.0)))
     gain = integrator.gain(dt, tau_mem)
-    return sigma / resistance * jnp.sqrt((2.0 - gain) / gain) * _normals(key, start, steps, tuple(population), dtype)
+    xi = _normals(key, start, steps, tuple(population), dtype)
+    return leading(sigma / resistance * jnp.sqrt((2.0 - gain) / gain), xi.ndim) * xi
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "population", "dtype"))

@@ -22,6 +22,7 @@ from jax.tree_util import Partial
 from .._errors import DTypeError, refuses_unknown_keywords
 from .._kinds import Kind
 from ._concrete import check_domain, check_real, describe
+from ._rank import leading
 
 Surrogate = Callable[..., jax.Array]
 
@@ -36,7 +37,7 @@ def _spike(bump: Callable[[jax.Array], jax.Array], x: jax.Array, slope: Any, uni
 @_spike.defjvp
 def _spike_jvp(bump: Callable[[jax.Array], jax.Array], primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     x, slope, unit, height = primals
-    slope, unit, height = (jnp.asarray(number, x.dtype) for number in (slope, unit, height))
+    slope, unit, height = (leading(jnp.asarray(number, x.dtype), x.ndim) for number in (slope, unit, height))
     pseudo_derivative = height * bump(slope * (x / unit)) / unit
     return _spike(bump, x, slope, unit, height), pseudo_derivative * tangents[0]
 

@@ -24,6 +24,7 @@ from ._concrete import as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying
 from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
+from ._rank import leading
 
 
 @parameters
@@ -52,8 +53,9 @@ def _phases(inner: Phases, n: int) -> Phases:
         taus = params.tau_syn if params.tau_syn.ndim > 1 else params.tau_syn[..., None]
         neuron, own = inner.receive(params.neuron, state.neuron, jnp.zeros_like(core(state).v), dt, config)
         i = state.i + inputs
-        currents = tuple(Decaying(i[..., s, :], jnp.broadcast_to(taus, (n, taus.shape[-1]))[s]) for s in range(n))
-        return SynapsesState(neuron, config.integrator.decay(dt, taus) * i), own + currents
+        each = [leading(tau, i.ndim - 1) for tau in jnp.broadcast_to(taus, (n, taus.shape[-1]))]
+        currents = tuple(Decaying(i[..., s, :], tau) for s, tau in enumerate(each))
+        return SynapsesState(neuron, leading(config.integrator.decay(dt, taus), i.ndim) * i), own + currents
 
     def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: SpikingConfig) -> Any:
         return state._replace(neuron=inner.integrate(params.neuron, state.neuron, currents, dt, config))

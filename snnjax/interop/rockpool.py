@@ -111,7 +111,8 @@ def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
             value=np.shape(x),
             allowed=f"(..., {n * s})",
         )
-    return jnp.swapaxes(jnp.reshape(x, (*np.shape(x)[:-1], n, s)) * _decay(tau_syn, dt), -1, -2)
+    batch = np.shape(x)[:-1]
+    return jnp.swapaxes(jnp.reshape(x, (*batch, n, s)) * _decay(tau_syn, dt)[(None,) * len(batch)], -1, -2)
 
 
 @refuses_unknown_keywords

@@ -22,6 +22,7 @@ from .._errors import ConfigError, ShapeError
 from .._kinds import Kind
 from ..functional._check import _check_duration, check_dt
 from ..functional._concrete import check_domain, check_real, concrete
+from ..functional._rank import leading
 from ._mask import spread
 
 Shape = tuple[int, ...]
@@ -128,8 +129,8 @@ class Connection(eqx.Module):
         """What arrives, `(..., out)`, out of a line `(..., length, in)`."""
         if self.places is None:
             return self.over(seen(line, self.taps))
-        flat = line.reshape(*line.shape[:-2], -1).astype(self.matrix.dtype)
-        return (self.matrix * flat[..., self.places]).sum(-2)
+        taken = line.reshape(*line.shape[:-2], -1).astype(self.matrix.dtype)[..., self.places]
+        return (leading(self.matrix, taken.ndim) * taken).sum(-2)
 
 
 def connect(weight: jax.Array, delays: Delays | None, dt: Any, *, gather: bool = False) -> Connection:

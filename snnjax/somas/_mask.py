@@ -24,7 +24,7 @@ def check_mask(mask: Any, shape: Shape, axes: str, where: str) -> jax.Array:
     if dtype is None or dtype != np.dtype(bool):
         raise DTypeError(
             f"`mask` must be a boolean array, True where a step is real; got {dtype or type(mask).__name__}. "
-            "For sequences of known length: `jnp.arange(T)[:, None] < lengths`.",
+            "For sequences of known length: `jnp.arange(T)[:, None] < lengths[None]`.",
             where=where,
             field="mask",
             value=str(dtype or type(mask).__name__),

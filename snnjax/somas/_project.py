@@ -66,7 +66,7 @@ def project(layer: Callable[..., Any], x: jax.Array, lead: int, where: str, *, e
         flat = jnp.pad(flat, [(0, max(-rows % _ROWS, _ROWS - rows)), *[(0, 0)] * (flat.ndim - 1)])
     if linear is not None:
         out = flat @ linear.weight.T
-        out = out if linear.bias is None else out + linear.bias
+        out = out if linear.bias is None else out + linear.bias[None]
     else:
         out = jax.vmap(layer)(flat)
     return out[:rows].reshape(*x.shape[:lead], *out.shape[1:])
