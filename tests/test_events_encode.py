@@ -91,7 +91,7 @@ def test_random_encoders_are_pure_under_jit_vmap_and_grad(encode: Any) -> None:
     keys = jax.random.split(KEY, 3).at[0].set(KEY)
     slope, spikes = jax.jit(jax.vmap(jax.grad(run, 1, has_aux=True), (0, None, None)))(keys, RATES, 1e-3)
     assert (spikes[0] == encode(KEY, RATES, dt=1e-3, steps=100)).all() and (spikes[0] != spikes[1]).any()
-    assert jnp.allclose(slope, 1e-3 * weight.sum(axis=0), rtol=1e-5)
+    assert jnp.allclose(slope, 1e-3 * weight.sum(axis=0)[None], rtol=1e-5)
 
 
 def test_no_rate_is_silence_and_the_highest_fires_always() -> None:
@@ -162,7 +162,7 @@ def test_population_has_its_derivative_and_a_width_per_unit() -> None:
     activities = jax.jit(lambda x: events.encode_population(x, centres=centres, width=width))
     x = jnp.array([0.3, -2.0])
     slope = jax.vmap(jax.jacfwd(activities))(x)
-    assert np.allclose(slope, -activities(x) * (x[:, None] - centres) / width**2, rtol=1e-5)
+    assert np.allclose(slope, -activities(x) * (x[:, None] - centres[None]) / width[None] ** 2, rtol=1e-5)
     assert events.encode_population(jnp.zeros((4, 5)), centres=centres, width=width).shape == (4, 5, 3)
 
 
@@ -196,7 +196,7 @@ def test_clipped_delta_modulation_lags_behind_a_jump_by_one_threshold_per_step()
 
 
 def test_delta_modulation_in_pieces_follows_on() -> None:
-    signal = jnp.sin(jnp.linspace(0.0, 12.0, 200))[:, None] * jnp.array([1.0, 3.0])
+    signal = jnp.sin(jnp.linspace(0.0, 12.0, 200))[:, None] * jnp.array([[1.0, 3.0]])
     whole = events.encode_delta(signal, threshold=0.25)
     first = events.encode_delta(signal[:90], threshold=0.25)
     level = events.decode_delta(first, threshold=0.25, start=signal[0])[-1]
@@ -206,7 +206,7 @@ def test_delta_modulation_in_pieces_follows_on() -> None:
 
 
 def test_delta_modulation_is_pure_and_without_gradient() -> None:
-    signal = jnp.sin(jnp.linspace(0.0, 12.0, 100))[:, None] * jnp.array([1.0, 3.0])
+    signal = jnp.sin(jnp.linspace(0.0, 12.0, 100))[:, None] * jnp.array([[1.0, 3.0]])
     encode = jax.jit(lambda signal: events.encode_delta(signal, threshold=jnp.array([0.1, 0.2])))
     assert (encode(signal).up == events.encode_delta(signal, threshold=jnp.array([0.1, 0.2])).up).all()
     assert (jax.grad(lambda signal: encode(signal).up.sum())(signal) == 0).all()

@@ -201,7 +201,7 @@ def test_what_is_loaded_stored_and_summed_is_exact_to_the_bit(shape: tuple[int, 
         return fused(exact_step, (weight,), (), state, xs, shape, segment=2, how=BLOCKS)
 
     def scan(weight: Any, xs: Any) -> Any:
-        return jax.lax.scan(lambda now, x: exact_step(((weight,),), now, x), state, xs)
+        return jax.lax.scan(lambda now, x: exact_step(((jnp.broadcast_to(weight, shape),),), now, x), state, xs)
 
     def slopes(run: Any) -> Any:
         times = jnp.arange(1.0, steps + 1).reshape(-1, *[1] * len(shape))
@@ -235,7 +235,10 @@ def leaky(backend: str, **options: Any) -> Callable[..., Any]:
 
 
 def slopes_of(run: Callable[..., Any]) -> Callable[..., Any]:
-    return jax.grad(lambda params, xs: (run(params, xs).astype(jnp.float32) * jnp.arange(1.0, 6.0)).sum(), argnums=(0, 1))
+    def loss(params: Any, xs: Any) -> jax.Array:
+        return (run(params, xs).astype(jnp.float32) * jnp.broadcast_to(jnp.arange(1.0, 6.0), xs.shape)).sum()
+
+    return jax.grad(loss, argnums=(0, 1))
 
 
 @pytest.mark.once

@@ -70,7 +70,7 @@ def one_hot(times: jax.Array, dt: Any, steps: int) -> jax.Array:
     inside = jnp.isfinite(times)
     quotient = snapped(jnp.where(inside, times, -1.0) / dt, float(jnp.finfo(times.dtype).eps), jnp)
     index = jnp.where(inside, jnp.floor(quotient), -1.0)
-    return (jnp.arange(steps).astype(times.dtype).reshape((steps,) + (1,) * times.ndim) == index).astype(times.dtype)
+    return (jnp.arange(steps).astype(times.dtype).reshape((steps,) + (1,) * times.ndim) == index[None]).astype(times.dtype)
 
 
 def _eps(dtype: Any) -> float:
