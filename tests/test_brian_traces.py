@@ -166,7 +166,7 @@ def test_an_adaptive_threshold_is_brian_s(path: Path, x64: None) -> None:
     spikes, v, states = replay(F.refractory(F.adaptive_leaky), params, trace["I"], trace, "exact")
     assert_same_spikes(spikes, trace["spikes"])
     assert_same(v, trace["v"])
-    assert_same((trace["theta0"] + states.neuron.th / decay) / MV, trace["theta"])
+    assert_same((trace["theta0"] + np.asarray(states.neuron.th) / decay) / MV, trace["theta"])
 
 
 @pytest.mark.parametrize("path", traces("brian", "lif_adapt_current_*.npz"), **by_file)

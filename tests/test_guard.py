@@ -111,7 +111,7 @@ def test_a_nan_that_spikes_hide_from_the_loss_is_found_in_the_gradient() -> None
     inputs = jnp.zeros((4, 2)).at[1, 0].set(jnp.nan)
 
     def loss_of(weight: Any) -> Any:
-        return F.simulate(F.leaky, F.LeakyParams(), inputs * weight, dt=1e-3)[1].mean()
+        return F.simulate(F.leaky, F.LeakyParams(), inputs * weight[None], dt=1e-3)[1].mean()
 
     weight = jnp.ones(2)
     loss, gradient = jax.value_and_grad(loss_of)(weight)

@@ -92,7 +92,7 @@ def norse_mask(neuron: F.Neuron, mask_has_surrogate: bool = True) -> F.Neuron:
         hidden = inner.reset(params.neuron, state.neuron, hidden_spikes, dt, config)
         m = blocked(state, config)
         v = (1 - m) * hidden.v + m * state.held
-        rho = (1 - spikes) * jax.nn.relu(state.rho - m) + spikes * params.rho_reset
+        rho = (1 - spikes) * jax.nn.relu(state.rho - m) + spikes * jnp.broadcast_to(params.rho_reset, spikes.shape)
         return Masked(hidden._replace(v=v), rho, v)
 
     def init(params: Any, shape: Any = (), dtype: Any = None) -> Masked:

@@ -39,7 +39,8 @@ def train_step(state: fit.TrainState, inputs: Any) -> fit.TrainState:
     key, noise = jax.random.split(state.key)
 
     def objective(params: Any) -> Any:
-        currents = inputs @ params["weight"] * params["scale"].astype(jnp.float32) + 0.1 * jax.random.uniform(noise, (4,))
+        scale, shift = params["scale"].astype(jnp.float32), 0.1 * jax.random.uniform(noise, (4,))
+        currents = inputs @ params["weight"] * scale[None, None] + shift[None, None]
         lif = F.LIFParams(tau_mem=jnp.exp(params["tau"]), v_th=0.5)
         neurons, spikes = F.simulate(F.lif, lif, currents, dt=1e-3, state=state.neurons)
         return jnp.mean((spikes.mean(axis=0) - 0.1) ** 2), neurons

@@ -253,5 +253,5 @@ def steps_left(refractory: Any, cooldown: Any = 2.0, dt: Any = 1.0, *, strict: b
     _check("steps_left", cooldown=cooldown, dt=dt)
     check_real(refractory, "refractory", "steps_left")
     check_domain(refractory, "refractory", Kind("count", "1", "nonnegative"), "steps_left")
-    count = jnp.asarray(refractory).astype(jnp.int32)
-    return jnp.maximum(_blocked_steps(cooldown, dt, strict) - count, 0)
+    blocked, count = jnp.broadcast_arrays(_blocked_steps(cooldown, dt, strict), jnp.asarray(refractory).astype(jnp.int32))
+    return jnp.maximum(blocked - count, 0)
