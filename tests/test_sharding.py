@@ -18,7 +18,7 @@ def test_every_check_holds_on_eight_devices(which: str) -> None:
     # One test for all, so that one worker starts one process.
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     path = os.pathsep.join([str(PROGRAM.parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, **flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
+    environment = {**os.environ, **flags, "JAX_PLATFORMS": "cpu", "JAX_NUMPY_RANK_PROMOTION": "raise", "PYTHONPATH": path}
     done = subprocess.run([sys.executable, str(PROGRAM), which], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     found: dict[str, str | None] = json.loads(done.stdout)

@@ -94,7 +94,7 @@ def unpacked(words: jax.Array, steps: int, dtype: Any = jnp.float32) -> jax.Arra
     >>> unpacked(jnp.array([[5], [1]], jnp.uint32), 34).astype(int).ravel().tolist()[:4]
     [1, 0, 1, 0]
     """
-    places = jnp.arange(WORD, dtype=jnp.uint32).reshape(-1, *(1,) * (words.ndim - 1))
+    places = jnp.arange(WORD, dtype=jnp.uint32).reshape(1, -1, *(1,) * (words.ndim - 1))
     bits = (words[:, None] >> places) & jnp.uint32(1)
     return bits.reshape(-1, *words.shape[1:])[:steps].astype(dtype)
 

@@ -91,5 +91,5 @@ def _cut(array: jax.Array, whole: int, segment: int) -> jax.Array:
 
 def _packed(bits: jax.Array) -> jax.Array:
     padded = jnp.pad(bits != 0, [(0, -len(bits) % WORD), *[(0, 0)] * (bits.ndim - 1)])
-    places = jnp.arange(WORD, dtype=jnp.uint32)[:, None, None]
+    places = jnp.arange(WORD, dtype=jnp.uint32)[None, :, None, None]
     return jnp.sum(padded.reshape(-1, WORD, *bits.shape[1:]).astype(jnp.uint32) << places, axis=1, dtype=jnp.uint32)
