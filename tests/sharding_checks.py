@@ -168,7 +168,7 @@ def a_population_whose_neurons_are_coupled_stays_in_one_piece() -> None:
         return F.lif_step(params, state, inputs / inputs.shape[-1], dt=dt, config=config)
 
     def by_place(params: Any, state: Any, inputs: Any, *, dt: Any, config: Any) -> Any:
-        return F.lif_step(params, state, inputs + jnp.arange(16.0), dt=dt, config=config)
+        return F.lif_step(params, state, inputs + jnp.arange(16.0)[None], dt=dt, config=config)
 
     drive = Case(F.lif, F.LIFParams()).inputs(25, (3, 16))
     ring = F.recurrent(F.lif)
@@ -402,7 +402,7 @@ def neurons_on_many_devices_exchange_their_spikes_as_bits() -> None:
     assert re.search(r" = u8\[\S+ all-gather\(", exchange), exchange
 
     def slopes(run: Callable[[Any, Any], Any]) -> Any:
-        return jax.jit(jax.grad(lambda p, x: (jnp.linspace(-1.0, 1.0, n) * run(p, x)).sum(), (0, 1)))(params, drive)
+        return jax.jit(jax.grad(lambda p, x: (jnp.linspace(-1.0, 1.0, n)[None, None] * run(p, x)).sum(), (0, 1)))(params, drive)
 
     assert_near(slopes(spread_out), slopes(functools.partial(run, dense)), 1e-4)
 

@@ -93,21 +93,21 @@ def test_a_model_of_your_own_says_by_its_annotations_what_is_per_neuron() -> Non
         np.testing.assert_array_equal(spikes, jnp.stack(one_by_one, axis=1))
 
 
-@pytest.mark.parametrize("backend", ["scan", "pallas"])
-def test_a_batch_is_its_elements_one_by_one_and_so_is_its_gradient(backend: str) -> None:
-    neuron = F.refractory(F.synapses(F.adaptive_leaky, 2))
+def test_a_batch_is_its_elements_one_by_one_and_so_is_its_gradient() -> None:
+    neuron = F.synapses(F.integrate_and_fire, 2)
     config = F.SpikingConfig(
         F.superspike(slope=jnp.array([5.0, 10.0, 20.0]), unit=jnp.array([1.0, 2.0, 3.0])), F.attached(F.reset_by_subtraction)
     )
     params = jax.tree.map(jnp.asarray, per_neuron(neuron.default()))
-    params = params._replace(neuron=params.neuron._replace(tau_syn=jnp.array([[4e-3, 5e-3, 6e-3], [1e-2, 2e-2, 3e-2]])))
-    inputs = jnp.asarray(np.random.default_rng(1).uniform(0.0, 1.5, (30, 4, 2, N)), jnp.float32)
+    params = params._replace(tau_syn=jnp.array([[4e-3, 5e-3, 6e-3], [1e-2, 2e-2, 3e-2]]))
+    inputs = jnp.asarray(np.random.default_rng(1).uniform(0.0, 1.5, (20, 2, 2, N)), jnp.float32)
 
     def loss(params: Any, config: Any, inputs: Any) -> jax.Array:
-        return F.simulate(neuron, params, inputs, dt=1e-3, config=config, backend=backend, record=lambda s, z: z + F.core(s).v)[1].sum()
+        return F.simulate(neuron, params, inputs, dt=1e-3, config=config, record=lambda s, z: z + F.core(s).v)[1].sum()
 
-    value, slopes = jax.value_and_grad(loss)(params, config, inputs)
-    each = [jax.value_and_grad(loss)(params, config, inputs[:, k]) for k in range(4)]
+    run = jax.jit(jax.value_and_grad(loss))
+    value, slopes = run(params, config, inputs)
+    each = [run(params, config, inputs[:, k]) for k in range(2)]
     np.testing.assert_allclose(value, sum(v for v, _ in each), rtol=1e-5)
     total = jax.tree.map(lambda *leaves: sum(leaves), *(g for _, g in each))
     for a, b, p in zip(jax.tree.leaves(slopes), jax.tree.leaves(total), jax.tree.leaves(params), strict=True):
