@@ -34,7 +34,7 @@ ARGUMENTS: dict[str, str] = {
     r"(functional|somas\.\w+)\.(simulate|outputs)\(checked\)|dynapse\.(quantize|place)\(saturate\)": _TRUTH,
     r"somas\.\w+Config(\.\w+)?\(skip_validation\)": _TRUTH,
     r"fit\.minimize\(progress\)|interop\.spark\.steps_left\(strict\)": _TRUTH,
-    r"functional\.unroll\((step|state|record)\)": "any function, and any pytree that it takes: JAX says what does not go together",
+    r"functional\.unroll\(state\)": "any pytree that `step` takes: JAX says what does not go together",
     r"somas\.\w+Soma\((key|dtype)\)": "the constructor of `Soma`, which has the rows",
     r"somas\.SomaConfig\(shape\)": "the base of config classes has no neuron: it cannot be made at all",
     r"somas\.load_extra\(like\)|somas\.trainable\(net\)": "any pytree",

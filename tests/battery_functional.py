@@ -129,6 +129,8 @@ UNROLL = entry(
     {"step": add, "state": np.float32(0.0), "inputs": np.ones(5, np.float32)},
     traced="inputs",
     segment=count(1)[:3],
+    step=[Wrong("D5", "a number", 3, DTypeError), Wrong("B15", "None", None, DTypeError)],
+    record=[Wrong("D5", "a name", "spikes", DTypeError)],
     also=[
         (Wrong("B4", "inputs without time", ("inputs", [()]), ShapeError), {"inputs": np.float32(1.0)}),
         (Wrong("B15", "inputs None", ("inputs", []), ShapeError), {"inputs": None}),

@@ -56,6 +56,11 @@ def check_record_function(record: Any, where: str) -> None:
     _check_kind("record", record, record is None or callable(record), "a function `record(state, output)` or None", where)
 
 
+def check_step(step: Any, where: str) -> None:
+    """`step` is a function."""
+    _check_kind("step", step, callable(step), "a function `step(state, x) -> (state, y)`", where)
+
+
 def _check_kind(field: str, value: Any, accepted: bool, wanted: str, where: str) -> None:
     if not accepted:
         raise DTypeError(f"`{field}` must be {wanted}; got {describe(value)}.", where=where, field=field, value=value, allowed=wanted)

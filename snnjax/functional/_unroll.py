@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from .._errors import ShapeError, refuses_unknown_keywords
-from ._check_choices import Segment, as_segment
+from ._check_choices import Segment, as_segment, check_record_function, check_step
 from ._hoist import hoist
 from ._manual import as_carried
 from ._memory import nbytes
@@ -53,6 +53,7 @@ def unroll(
     Raises:
         ShapeError: leaves of `inputs` have no time axis, or different lengths.
         ParameterError: `segment` is not a positive integer.
+        DTypeError: `step` or `record` is no function.
 
     >>> import jax.numpy as jnp
     >>> add = lambda total, x: (total + x, total)
@@ -60,6 +61,8 @@ def unroll(
     >>> float(total), before.tolist()
     (6.0, [0.0, 0.0, 1.0, 3.0])
     """
+    check_step(step, "unroll")
+    check_record_function(record, "unroll")
     length = _length(inputs)
     segment = as_segment(segment, "unroll")
 
