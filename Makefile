@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-here test-newest test-peers lint types check bench clean
+.PHONY: demo test test-here test-newest test-oldest test-peers lint types check bench clean
 
 demo: .venv/.demo
 	$(BIN)/python -m snnjax.demo
@@ -27,6 +27,10 @@ test-newest:
 	  $(MAKE) --no-print-directory .venv-newest/.test && \
 	  .venv-newest/bin/python -m pytest -n auto -m 'not long and not gpu and not peers and not once'; \
 	fi
+
+# The oldest dependencies that pyproject.toml allows; not part of `check`.
+test-oldest: .venv-oldest/.oldest
+	.venv-oldest/bin/python -m pytest -n auto -m 'not long and not gpu and not peers and not once'
 
 # Other tools that install without PyTorch and without compiling, in an environment of their own.
 test-peers: .venv-peers/.peers
@@ -62,6 +66,12 @@ bench: .venv/.dev
 	.venv-newest/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $@
 
+.venv-oldest/.oldest: pyproject.toml tests/oldest.txt
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --upgrade pip
+	.venv-oldest/bin/python -m pip install --quiet --editable '.[test]' --constraint tests/oldest.txt
+	@touch $@
+
 .venv-peers/.peers: pyproject.toml
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --upgrade pip
@@ -69,4 +79,4 @@ bench: .venv/.dev
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-newest .venv-peers build dist *.egg-info
+	rm -rf .venv .venv-newest .venv-oldest .venv-peers build dist *.egg-info
