@@ -171,8 +171,10 @@ def _nearest(moving: str, like: jax.Array, other: jax.Array) -> jax.Array:
 def _check_order(v_th: Any, v_reset: Any) -> None:
     threshold, reset = concrete(v_th), concrete(v_reset)
     if threshold is not None and reset is not None:
-        advice = "The threshold is fitted as its distance from the reset."
-        refuse_where(threshold <= reset, reset, "v_reset", "below `v_th`", "unconstrain", advice)
+        reset, threshold = np.broadcast_arrays(reset, threshold)
+        bad = reset >= threshold
+        advice = f"Its `v_th` is {float(threshold[bad][0])}: the threshold is fitted as its distance from the reset." if bad.any() else ""
+        refuse_where(bad, reset, "v_reset", "below `v_th`", "unconstrain", advice)
 
 
 def _number(value: Any, name: str, kind: Kind) -> jax.Array:
@@ -180,7 +182,7 @@ def _number(value: Any, name: str, kind: Kind) -> jax.Array:
     check_real(value, name, "unconstrain")
     if not jnp.issubdtype(float_like(value), jnp.floating):
         raise DTypeError(
-            f"`{name}` is {float_like(value)}; gradients need a float. Convert it with `jnp.asarray(..., float)`.",
+            f"`{name}` must hold floats, as gradients need; got {float_like(value)}. Convert it with `jnp.asarray(..., float)`.",
             where="unconstrain",
             field=name,
             value=value,

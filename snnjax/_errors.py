@@ -92,12 +92,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def refuses_unknown_keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorate `function` so that a misspelt keyword is answered with the name that was meant, a missing one with its name."""
     arguments = inspect.signature(function).parameters
+    known = [name for name in arguments if name != "self"]  # nobody gives that one by name
     needed = [name for name, it in arguments.items() if it.kind is it.KEYWORD_ONLY and it.default is it.empty]
+    where = _written(function)
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        _refuse_unknown(kwargs, list(arguments), "an argument", function.__name__)
-        _refuse_missing([name for name in needed if name not in kwargs], function.__name__)
+        _refuse_unknown(kwargs, known, "an argument", where)
+        _refuse_missing([name for name in needed if name not in kwargs], where)
         return function(*args, **kwargs)
 
     return call
@@ -133,6 +135,11 @@ def parameters(record: _C) -> _C:
 
     record.__new__ = new  # type: ignore[method-assign]
     return record
+
+
+def _written(function: Callable[..., Any]) -> str:
+    """The name by which a user calls `function`: of `__init__` that of its class."""
+    return function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], what: str, where: str) -> None:

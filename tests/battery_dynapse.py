@@ -161,7 +161,7 @@ CHIP = [
         lambda: dynapse.encode(USABLE._replace(Idc=0.0))[1].raise_if_bad(),
     ),
     *(
-        row("dynapse.Generator", case, name, FormatError, "N", UNTOLD, lambda table=table: dynapse.Generator({"N": table}))
+        row("dynapse.Generator", case, name, FormatError, "tables[N]", UNTOLD, lambda table=table: dynapse.Generator({"N": table}))
         for case, name, table in [
             ("B2", "a table of another shape", np.ones((5, 256))),
             ("A3", "a table with NaN", np.full((6, 256), NAN)),
@@ -252,13 +252,13 @@ NETWORKS = [
         {"params": F.DynapseParams(), "key": jax.random.key(0)},
         key=KEY,
         params=[
-            Wrong("B15", "None", None, ParameterError, UNTOLD),
-            Wrong("F13", "without a device of a chip", LIF, ParameterError, UNTOLD),
+            Wrong("B15", "None", None, DTypeError, UNTOLD),
+            Wrong("F13", "without a device of a chip", LIF, DTypeError, UNTOLD),
         ],
         percent=[Wrong("A2", "negative", -0.1, ParameterError, UNTOLD), Wrong("A3", "NaN", NAN, ParameterError, UNTOLD), *NO_NUMBER],
         sigma_rule=POSITIVE,
         draw=[Wrong("D5", "a name", "gaussian", DTypeError)],
-        also=[(Wrong("F13", "percent of an unknown current", ("percent", "Itau_men"), ParameterError), {"percent": {"Itau_men": 0.1}})],
+        also=[(Wrong("F13", "percent of an unknown current", ("percent", "Itau_men"), ConfigError), {"percent": {"Itau_men": 0.1}})],
     ),
     *entry(
         "dynapse.expanded",

@@ -146,7 +146,7 @@ WRAPPERS = [
         getattr(F, name),
         {"neuron": F.lif, "n": 2} if name == "synapses" else {"neuron": F.lif},
         neuron=NEURON,
-        **({"n": [*count(1), Wrong("B15", "None", None, ParameterError)]} if name == "synapses" else {}),
+        **({"n": [*count(1), Wrong("B15", "None", None, DTypeError)]} if name == "synapses" else {}),
         **({"rule": word(DTypeError)} if name == "refractory" else {}),
         **({"axis_name": [Wrong("B15", "a number", 3, DTypeError)]} if name == "recurrent" else {}),
         also=[

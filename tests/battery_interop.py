@@ -273,7 +273,7 @@ FIT = [
             *OUTSIDE[:1],
             (Wrong("B2", "record of two arrays", ("record", UNTOLD), ShapeError), {"record": lambda state, spikes: (state.v, spikes)}),
             (
-                Wrong("D5", "a recurrent neuron", ("neuron", UNTOLD), ShapeError),
+                Wrong("D5", "a recurrent neuron", ("neuron", UNTOLD), DTypeError),
                 {"neuron": WIDE, "params": WIDE.default(weight=np.zeros((2, 2), np.float32)), "record": lambda state, spikes: spikes},
             ),
         ],

@@ -102,7 +102,8 @@ def entry(
             arguments = {**good, **given}
             if one is not None and traced and traced not in given:
                 arguments[traced] = jax.tree.map(lambda leaf: leaf * one, arguments[traced])
-            return function(**{key: value for key, value in arguments.items() if value is not MISSING})
+            own = [arguments.pop("self")] if "self" in arguments else []
+            return function(*own, **{key: value for key, value in arguments.items() if value is not MISSING})
 
         return call
 

@@ -260,7 +260,7 @@ SOMA = LIF.build()
 NET = somas.Sequential([eqx.nn.Linear(2, 2, key=jax.random.key(0)), SOMA])
 STATES = [Wrong("B15", "a dictionary", {}, DTypeError), Wrong("B15", "of another model", F.LeakyState(0.0), DTypeError, UNTOLD)]
 BATCHES = [Wrong("B15", "a string", "3", ShapeError), Wrong("B2", "negative", -1, ShapeError), Wrong("B15", "a fraction", 2.5, ShapeError)]
-SEGMENT = [Wrong("B15", "of no step", 0, ParameterError), Wrong("B15", "a fraction", 2.5, ParameterError)]
+SEGMENT = [Wrong("B15", "of no step", 0, ParameterError), Wrong("B15", "a fraction", 2.5, DTypeError)]
 WIDE = Wrong("B3", "of another width", np.zeros((5, 3), np.float32), ShapeError, UNTOLD)
 FLAT = Wrong("B4", "without time", np.zeros(2, np.float32), ShapeError)
 

@@ -130,7 +130,8 @@ CHOICES = {
         DTypeError, "record", "v", r"`record` must be a function `record\(state, output\)` or None; got the str 'v'", record="v"
     ),
     **{
-        f"segment {bad!r}": run(ParameterError, "segment", bad, r"`segment` must be a positive number of steps or None", segment=bad)
-        for bad in (0, -1, 2.5, True, "all", [2])
+        f"segment {bad!r}": run(error, "segment", bad, r"`segment` must be a positive number of steps or None", segment=bad)
+        for error, some in ((ParameterError, (0, -1, "all")), (DTypeError, (2.5, True, [2])))
+        for bad in some
     },
 }

@@ -67,7 +67,7 @@ def test_the_interval_between_spikes_is_brian_s(refractory: float, x64: None) ->
 
 
 def test_a_convention_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"`convention` must be one of those below; got the str 'brain'\. Did you mean `brian`\?"):
+    with pytest.raises(ConfigError, match=r"`convention` must be 'frozen' or 'brian'; got the str 'brain'\. Did you mean `brian`\?"):
         F.refractory_steps(1e-3, 1e-4, convention="brain")
     with pytest.raises(TypeError, match="Did you mean `convention`"):
         F.refractory_steps(1e-3, 1e-4, conventoin="brian")  # type: ignore[call-arg]

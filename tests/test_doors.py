@@ -231,7 +231,7 @@ UNROLLS = {
         r"`inputs` must have time as their leading axis.*got shapes \[\(\)\]",
         {"inputs": jnp.float32(1.0)},
     ),
-    "two lengths": (ShapeError, "inputs", r"of one length.*\[\(3,\), \(4,\)\]", {"inputs": (jnp.ones(3), jnp.ones(4))}),
+    "two lengths": (ShapeError, "inputs", r"of one length.*the shapes \(3,\), \(4,\)", {"inputs": (jnp.ones(3), jnp.ones(4))}),
     "no inputs": (ShapeError, "inputs", r"`inputs` must have time", {"inputs": None}),
     "an unknown keyword": (
         ConfigError,
@@ -240,8 +240,8 @@ UNROLLS = {
         {"segments": 2},
     ),
     **{
-        f"segment {bad!r}": (ParameterError, "segment", r"`segment` must be a positive number of steps or None; got", {"segment": bad})
-        for bad in (0, -1, 2.5, True)
+        f"segment {bad!r}": (error, "segment", r"`segment` must be a positive number of steps or None; got", {"segment": bad})
+        for error, bad in ((ParameterError, 0), (ParameterError, -1), (DTypeError, 2.5), (DTypeError, True))
     },
 }
 

@@ -44,7 +44,7 @@ def test_any_number_of_equal_neurons_fills_as_few_cores_as_there_can_be(sizes: S
 
 
 def test_one_neuron_more_than_the_chip_has_is_refused() -> None:
-    with pytest.raises(HardwareError, match=r"4097 neurons with 1 different sets of bias codes need 17 cores.*there are 16") as caught:
+    with pytest.raises(HardwareError, match=r"4097 neurons with 1 set of bias codes need 17 cores.*there are 16") as caught:
         dynapse.place(population(4097))
     assert (caught.value.field, caught.value.value) == ("g", 17)
 
@@ -64,7 +64,9 @@ def test_a_neuron_has_sixty_four_synapses_from_everywhere_together(synapses: int
     if fits:
         assert len(dynapse.place(g).cores) == 1
         return
-    with pytest.raises(HardwareError, match=r"Neuron 1 of `hidden` has 65 synapses, and one of the chip has 64 \(1 of 3") as caught:
+    with pytest.raises(
+        HardwareError, match=r"Neuron 1 of `hidden` has 65 synapses, and a neuron of the chip has 64 at most \(1 of 3"
+    ) as caught:
         dynapse.place(g)
     assert (caught.value.field, caught.value.value) == ("hidden", 65)
 
@@ -93,9 +95,7 @@ def test_neurons_with_other_codes_go_to_another_core_and_equal_ones_of_all_popul
 
 def test_more_sets_of_biases_than_cores_are_refused_and_named() -> None:
     many = REAL._replace(bias=REAL.bias._replace(Itau_mem=np.geomspace(5e-12, 5e-10, 20)))
-    with pytest.raises(
-        HardwareError, match=r"20 neurons with 20 different sets of bias codes need 20 cores of 256 neurons.*same parameters"
-    ):
+    with pytest.raises(HardwareError, match=r"20 neurons with 20 sets of bias codes need 20 cores of 256 neurons each.*same parameters"):
         dynapse.place(population(20, many))
     assert len(dynapse.place(population(20, many), chip=dynapse.Chip(cores=20)).cores) == 20
 
@@ -142,5 +142,5 @@ def test_what_a_chip_cannot_do_is_refused() -> None:
     )
     with pytest.raises(GraphError, match="`late`, a Delay, leads to `hidden`, and a chip only weighs spikes"):
         dynapse.place(pooled)
-    with pytest.raises(ParameterError, match=r"`chip.cores` must be a whole number from 1 on; got 0"):
+    with pytest.raises(ParameterError, match=r"`chip.cores` must be a whole number, 1 or more; got 0"):
         dynapse.place(population(2), chip=dynapse.Chip(cores=0))

@@ -188,12 +188,12 @@ EDITS = {
     "other channels": Refusal(
         lambda: events.merge([RECORD, Events([], [], channel_count=5)]),
         ParameterError,
-        "channel_count",
+        "recordings",
         5,
         "one `channel_count`; got 4 and 5",
     ),
     "other duration": Refusal(
-        lambda: events.merge([RECORD, Events([], [], duration=0.6)]), ParameterError, "duration", 0.6, "one `duration`; got 0.5 and 0.6"
+        lambda: events.merge([RECORD, Events([], [], duration=0.6)]), ParameterError, "recordings", 0.6, "one `duration`; got 0.5 and 0.6"
     ),
     "table of floats": Refusal(
         lambda: events.remap(RECORD, [0.0] * 4), DTypeError, "table", [0.0] * 4, "`table` must be an array of whole"

@@ -192,7 +192,7 @@ def test_values_outside_their_domain_are_refused(params: Any, message: str) -> N
 
 
 def test_an_integer_array_is_refused_by_name() -> None:
-    with pytest.raises(snnjax.DTypeError, match="`v_th` is int32; gradients need a float") as caught:
+    with pytest.raises(snnjax.DTypeError, match="`v_th` must hold floats, as gradients need; got int32") as caught:
         fit.unconstrain(F.LIFParams(v_th=np.ones(2, np.int32)))
     assert caught.value.field == "v_th"
 

@@ -20,7 +20,7 @@ import numpy as np
 from .._errors import DTypeError, HardwareError, ParameterError, refuses_unknown_keywords
 from .._kinds import Kind, kinds_of
 from ..functional import LIFParams, RefractoryParams, SynapsesParams
-from ..functional._concrete import check_domain, check_real, concrete
+from ..functional._concrete import check_domain, check_real, concrete, describe
 from ..functional._dpi_records import BiasCurrents, Process
 from ._door import check_bias, check_one_population, check_process
 
@@ -138,7 +138,7 @@ def unwrap(params: Any, t_ref: Any) -> tuple[LIFParams, Any, Any]:
         params = params.neuron
     if not isinstance(params, LIFParams):
         raise DTypeError(
-            f"`params` must be LIFParams, or RefractoryParams or SynapsesParams around it; got {type(params).__name__}.",
+            f"`params` must be LIFParams, or RefractoryParams or SynapsesParams around it; got {describe(params)}.",
             where="lif_to_dynapse",
             field="params",
             value=type(params).__name__,
@@ -167,19 +167,27 @@ def check_conversion(lif: LIFParams, tau_syn: Any, given: dict[str, Any], proces
     check_one_population({**lif._replace(tau_syn=tau_syn)._asdict(), **given}, where)
     check_process(process, where)
     v_th, v_leak, v_reset = concrete(lif.v_th), concrete(lif.v_leak), concrete(lif.v_reset)
-    if v_th is not None and v_leak is not None and (v_th <= v_leak).any():
+    if v_th is not None and v_leak is not None and (bad := v_th <= v_leak).any():
+        threshold, leak = _first(bad, v_th, v_leak)
         raise HardwareError(
-            f"`v_th` must be above `v_leak`: the threshold current `(v_th - v_leak) * Iscale` is positive; got `v_th` {v_th.min()}.",
+            f"`v_th` must be above `v_leak`: the threshold current `(v_th - v_leak) * Iscale` is positive; got {threshold} and {leak}. "
+            "Raise `v_th`.",
             where=where,
             field="v_th",
-            value=float(v_th.min()),
+            value=threshold,
             allowed="> v_leak",
         )
-    if v_leak is not None and v_reset is not None and (v_leak != v_reset).any():
+    if v_leak is not None and v_reset is not None and (bad := v_leak != v_reset).any():
+        reset, leak = _first(bad, v_reset, v_leak)
         raise ParameterError(
-            f"`v_reset` must be `v_leak`: a DPI neuron resets to where it rests; got {v_reset} and {v_leak}. Shift `v_reset` and refit.",
+            f"`v_reset` must be `v_leak`: a DPI neuron resets to where it rests; got {reset} and {leak}. Shift `v_reset` and refit.",
             where=where,
             field="v_reset",
-            value=v_reset,
+            value=reset,
             allowed="v_leak",
         )
+
+
+def _first(bad: np.ndarray, *values: np.ndarray) -> list[float]:
+    """What the values are where something is bad first."""
+    return [float(np.broadcast_to(value, bad.shape)[bad][0]) for value in values]

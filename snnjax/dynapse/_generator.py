@@ -116,7 +116,8 @@ class Generator:
         bias = BIASES[field]
         if bias.transistor not in self.tables:
             raise HardwareError(
-                f"`{field}` needs the table of type {bias.transistor} transistors; this generator has {', '.join(self.tables)}.",
+                f"`{field}` needs the table of type {bias.transistor} transistors; this generator has {', '.join(self.tables)}. "
+                "Give it in `tables`.",
                 where="Generator",
                 field=field,
                 value=bias.transistor,
@@ -142,7 +143,7 @@ class Generator:
             code = np.asarray(code)
             if not np.issubdtype(code.dtype, np.integer) or (code < 0).any() or (code >= size).any():
                 raise HardwareError(
-                    f"`{name}` must be whole numbers from 0 to {size - 1}; got {code}.",
+                    f"`{name}` must be a whole number from 0 to {size - 1}, or an array of them; got {_first(code, size)}.",
                     where="current",
                     field=name,
                     value=code,
@@ -170,6 +171,12 @@ class Generator:
         return np.divmod(np.where(near_left, order[left], order[right]), FINE)
 
 
+def _first(code: np.ndarray, size: int) -> str:
+    """The first that is no code."""
+    bad = code if not np.issubdtype(code.dtype, np.integer) else code[(code < 0) | (code >= size)]
+    return str(bad.ravel()[0])
+
+
 def check_generator(generator: Any, where: str) -> None:
     """`generator` is one."""
     check_kind(generator, Generator, "generator", "a `dynapse.Generator`", where)
@@ -179,12 +186,12 @@ def _checked(kind: str, table: Any) -> np.ndarray:
     array = np.asarray(table, np.float64)
     if array.shape != (COARSE, FINE) or not np.isfinite(array).all() or (array < 0).any() or not (array > 0).any():
         raise FormatError(
-            f"The table of type {kind!r} must be finite currents >= 0 of shape ({COARSE}, {FINE}); got shape {array.shape}"
+            f"`tables[{kind}]` must be finite currents >= 0 of shape ({COARSE}, {FINE}), in A and not all 0; got shape {array.shape}"
             f"{'' if array.shape != (COARSE, FINE) else f', from {array.min()} to {array.max()}'}.",
             where="Generator",
-            field=kind,
+            field=f"tables[{kind}]",
             value=array.shape,
-            allowed=f"({COARSE}, {FINE}), finite, >= 0",
+            allowed=f"({COARSE}, {FINE}), finite, >= 0, not all 0",
         )
     return array
 

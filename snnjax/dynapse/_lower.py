@@ -14,6 +14,7 @@ from .. import graph
 from .._errors import ConfigError, DTypeError, GraphError, refuses_unknown_keywords
 from ..functional import RefractoryParams
 from ..functional._check import check_dt
+from ..functional._concrete import describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Gates, Process
 from ._convert import DEFAULT_PROCESS, lif_to_dynapse
 from ._door import check_process
@@ -101,7 +102,7 @@ def _conversion(convert: Convert | None, keywords: dict[str, Any], process: Proc
         return lambda params: DynapseParams(lif_to_dynapse(params, process=process, **keywords), process, keywords["Iscale"])
     if not callable(convert):
         raise DTypeError(
-            f"`convert` must be a function from LIF parameters to DynapseParams; got {type(convert).__name__}.",
+            f"`convert` must be a function from LIF parameters to DynapseParams; got {describe(convert)}.",
             where="lower", field="convert", value=convert, allowed="a function",
         )  # fmt: skip
     if changed:
@@ -133,7 +134,7 @@ def _converted(name: str, lif: LIFNode, drive: Drive, dt: Any, make: Convert, no
     made = make(params)
     if not isinstance(made, DynapseParams):
         raise DTypeError(
-            f"`convert` must return DynapseParams; got {type(made).__name__}. Of `match_lif` return `.params`.",
+            f"`convert` must return DynapseParams; got {describe(made)}. Of `match_lif` return `.params`.",
             where="lower", field="convert", value=type(made).__name__, allowed="DynapseParams",
         )  # fmt: skip
     return graph.Neurons(MODEL, made, lif.node.shape)

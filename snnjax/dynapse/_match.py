@@ -24,7 +24,7 @@ from .._errors import ConfigError, refuses_unknown_keywords
 from .._kinds import Kind
 from ..functional import Integrator, exact, exponential_euler
 from ..functional._check import check_dt
-from ..functional._concrete import check_domain, check_real
+from ..functional._concrete import check_domain, check_real, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, check_conversion, unwrap
 from ._door import as_there, check_kind
@@ -186,8 +186,9 @@ def _extra_charge(integrator: Integrator, dt: float | None, tau_syn: Any) -> Any
         return 1.0
     name = integrator.name if isinstance(integrator, Integrator) else integrator
     if integrator is not exponential_euler or dt is None:
+        came = f"`{name}`" if isinstance(integrator, Integrator) else describe(integrator)
         raise ConfigError(
-            f"`integrator` must be `exact`, or `exponential_euler` together with `dt`; got {name!r} and dt={dt!r}.",
+            f"`integrator` must be `exact`, or `exponential_euler` together with `dt`; got {came} and dt={dt!r}.",
             where="match_lif",
             field="integrator",
             value=name,

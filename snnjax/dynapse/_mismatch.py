@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import DTypeError, ParameterError, did_you_mean, refuses_unknown_keywords
+from .._errors import ConfigError, DTypeError, did_you_mean, refuses_unknown_keywords
 from .._kinds import Kind
 from ..functional._concrete import check_domain, check_key, check_real, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
@@ -55,8 +55,9 @@ def mismatch(
         A tree of the same structure.
 
     Raises:
-        ParameterError: `percent` is negative, `sigma_rule` not positive, a name is in no field, or there is nothing that varies.
-        DTypeError: an argument is of the wrong kind.
+        ParameterError: `percent` is negative, or `sigma_rule` not positive.
+        ConfigError: `percent` names what is in no field.
+        DTypeError: an argument is of the wrong kind, or there is nothing in `params` that varies.
 
     >>> import jax, jax.numpy as jnp
     >>> from snnjax import functional as F
@@ -110,7 +111,7 @@ def _check_names(percents: Mapping[str, float] | None, names: list[str]) -> None
     there = sorted(set(names) - {""})
     for name in percents or ():
         if name not in there:
-            raise ParameterError(
+            raise ConfigError(
                 f"`percent` names {name!r}, which `params` does not have. {did_you_mean(name, there)}",
                 where="mismatch",
                 field="percent",
@@ -120,7 +121,7 @@ def _check_names(percents: Mapping[str, float] | None, names: list[str]) -> None
     if percents is None and not set(DEVICES) & set(there):
         wanted = "a tree with currents or silicon of a chip, such as DynapseParams"
         text = f"`params` must be {wanted}; got {', '.join(there) or 'no named numbers'}. Or name in `percent` what varies."
-        raise ParameterError(text, where="mismatch", field="params", value=there, allowed=wanted)
+        raise DTypeError(text, where="mismatch", field="params", value=there, allowed=wanted)
 
 
 def _check(percents: Mapping[str, float], sigma_rule: float) -> None:

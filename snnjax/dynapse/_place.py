@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import graph
-from .._errors import GraphError, HardwareError, ParameterError, refuses_unknown_keywords
+from .._errors import GraphError, HardwareError, refuses_unknown_keywords
+from ..functional._concrete import as_count
 from ..functional._dpi_records import BiasCurrents, Gates
 from ._door import check_kind
 from ._generator import Generator, check_generator
@@ -21,6 +22,7 @@ from ._paths import drives
 from ._population import MODEL
 from ._quantize import DEFAULT_GENERATOR, Codes, encode
 from ._report import Report
+from ._rewire import listed
 
 
 class Chip(NamedTuple):
@@ -119,11 +121,7 @@ def place(g: graph.Graph, *, chip: Chip = Chip(), generator: Generator = DEFAULT
 def _check_chip(chip: Any) -> None:
     check_kind(chip, Chip, "chip", "a `dynapse.Chip`", "place")
     for field, number in chip._asdict().items():
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise ParameterError(
-                f"`chip.{field}` must be a whole number from 1 on; got {number!r:.40}.",
-                where="place", field=f"chip.{field}", value=number, allowed=">= 1",
-            )  # fmt: skip
+        as_count(number, f"chip.{field}", "place", least=1)
 
 
 def _populations(flat: graph.Graph) -> dict[str, graph.Neurons]:
@@ -147,7 +145,7 @@ def _connected(flat: graph.Graph, populations: dict[str, graph.Neurons], chip: C
     arriving, loop = drives(flat, populations)
     if loop:
         raise GraphError(
-            f"The nodes {', '.join(loop)} form a loop without neurons, which a chip cannot have. Put neurons into it.",
+            f"The nodes {listed(loop)} form a loop without neurons, which a chip cannot have. Put neurons into it.",
             where="place", field=loop[0], value=loop, allowed="neurons in every loop",
         )  # fmt: skip
     found = {}
@@ -166,7 +164,7 @@ def _connected(flat: graph.Graph, populations: dict[str, graph.Neurons], chip: C
         if counts.max(initial=0) > chip.synapses:
             worst = int(np.argmax(counts))
             raise HardwareError(
-                f"Neuron {worst} of `{name}` has {counts[worst]} synapses, and one of the chip has {chip.synapses} "
+                f"Neuron {worst} of `{name}` has {counts[worst]} synapses, and a neuron of the chip has {chip.synapses} at most "
                 f"({int((counts > chip.synapses).sum())} of {size} neurons have too many). Prune its weights, or split it.",
                 where="place", field=name, value=int(counts[worst]), allowed=f"at most {chip.synapses}",
             )  # fmt: skip
@@ -196,14 +194,19 @@ def _filled(groups: Iterable[tuple[dict[str, Codes], list[np.ndarray]]], names: 
     if needed > chip.cores:
         total = sum(len(rows) for _, rows in together)
         raise HardwareError(
-            f"{total} neurons with {len(together)} different sets of bias codes need {needed} cores of {chip.neurons} neurons, and "
-            f"there are {chip.cores}. A core has one set of biases: give neurons the same parameters, or use fewer neurons.",
+            f"{_many(total, 'neuron')} with {_many(len(together), 'set')} of bias codes need {_many(needed, 'core')} of "
+            f"{_many(chip.neurons, 'neuron')} each, and there are {chip.cores}. A core has one set of biases: give neurons the same "
+            "parameters, or use fewer neurons.",
             where="place", field="g", value=needed, allowed=f"at most {chip.cores} cores",
         )  # fmt: skip
     for codes, rows in together:
         for start in range(0, len(rows), chip.neurons):
             here = rows[start : start + chip.neurons]
             yield Core(codes, {names[k]: here[here[:, 0] == k, 1] for k in dict.fromkeys(here[:, 0].tolist())})
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _check_tags(cores: list[Core], connected: dict[str, dict[str, np.ndarray]], chip: Chip) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import graph
 from .._errors import DTypeError, HardwareError, ShapeError, refuses_unknown_keywords
+from ..functional._concrete import describe
 from ..functional._dpi_records import BiasCurrents
 from ._door import check_kind
 
@@ -68,15 +69,16 @@ def merge(nodes: Sequence[graph.Neurons]) -> graph.Neurons:
     check_kind(nodes, Iterable, "nodes", "populations in a list or a tuple", "merge")
     nodes = tuple(nodes)
     if not nodes:
-        raise ShapeError("`nodes` must hold a population at least; got none.", where="merge", field="nodes", value=0, allowed="1 or more")
+        raise ShapeError("`nodes` must hold one population at least; got none.", where="merge", field="nodes", value=0, allowed="1 or more")
     for k, node in enumerate(nodes):
         _check_node(node, f"nodes[{k}]", "merge")
     for field in ("Iscale", "process", "choices"):
         first, *others = (_shared(node, field) for node in nodes)
         for k, other in enumerate(others, start=1):
             if other != first:
+                here, there = _differing(first, other)
                 raise HardwareError(
-                    f"`{field}` must be the same for all populations that are merged; `nodes[0]` has {first}, `nodes[{k}]` has {other}.",
+                    f"`{field}` must be the same for all populations that are merged; `nodes[0]` has {here}, `nodes[{k}]` has {there}.",
                     where="merge",
                     field=field,
                     value=other,
@@ -104,7 +106,7 @@ def merge(nodes: Sequence[graph.Neurons]) -> graph.Neurons:
 
 def _check_node(node: Any, field: str, where: str) -> None:
     if not isinstance(node, graph.Neurons) or node.model != MODEL:
-        got = f"one of the model {node.model!r:.60}" if isinstance(node, graph.Neurons) else type(node).__name__
+        got = f"one of the model {node.model!r:.60}" if isinstance(node, graph.Neurons) else describe(node)
         raise DTypeError(
             f"`{field}` must be a population of DPI neurons, `graph.Neurons({MODEL!r}, ...)`; got {got}. `dynapse.lower` makes them.",
             where=where,
@@ -119,7 +121,7 @@ def _full(value: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
         return np.array(np.broadcast_to(value, shape))
     except ValueError:
         raise ShapeError(
-            f"`{name}` has the shape {value.shape}, which is neither one value nor one per neuron of {shape}.",
+            f"`{name}` must be one value, or one per neuron of {shape}; got the shape {value.shape}.",
             where="expanded",
             field=name,
             value=value.shape,
@@ -131,6 +133,14 @@ def _shared(node: graph.Neurons, field: str) -> Any:
     """What a chip has once, as plain values that compare."""
     value = node.choices if field == "choices" else node.params[field]
     return _plain(value)
+
+
+def _differing(one: Any, other: Any) -> tuple[Any, Any]:
+    """The two; of mappings with the same names only the entries that differ."""
+    if not isinstance(one, dict) or not isinstance(other, dict) or one.keys() != other.keys():
+        return one, other
+    names = [name for name in one if one[name] != other[name]]
+    return {name: one[name] for name in names}, {name: other[name] for name in names}
 
 
 def _plain(value: Any) -> Any:

@@ -49,18 +49,24 @@ def in_steps(times: np.ndarray, dt: Any, field: str, where: str) -> np.ndarray:
     largest = float(np.max(np.abs(quotient), initial=0.0))
     if _ULPS * _eps(coarsest) * largest > 0.25:
         text = (
-            f"`{field}` reach {largest:.3g} steps of `dt` = {step:g} s, which {coarsest} does not tell apart. "
-            "Keep times and `dt` in float64, or cut the recording with `window`."
+            f"`{field}` must be within the steps of `dt` = {step:g} s that {coarsest} tells apart; got {largest:.3g} steps. "
+            f"{_advice(coarsest)}"
         )
         raise ParameterError(text, where=where, field=field, value=largest * step, allowed=f"times that {coarsest} resolves")
     return snapped(quotient, _eps(coarsest))
+
+
+def _advice(coarsest: Any) -> str:
+    if coarsest == np.float64:
+        return "Take a longer `dt`."
+    return "Keep times and `dt` in float64, or cut the recording with `window`."
 
 
 def count_of(duration: float, dt: Any, where: str) -> int:
     """The number of steps that cover `duration`: three for 0.3 s in steps of 0.1 s."""
     steps = math.ceil(in_steps(np.asarray(duration, np.float64), dt, "duration", where))
     if steps > np.iinfo(np.int32).max:
-        text = f"`duration` of {duration:g} s has {steps} steps of {step_of(dt, where):g} s; steps are counted in 32 bits."
+        text = f"`duration` must be of fewer than 2**31 steps; got {steps} steps of `dt` = {step_of(dt, where):g} s. Take a longer `dt`."
         raise ParameterError(text, where=where, field="duration", value=duration, allowed="fewer than 2**31 steps")
     return steps
 

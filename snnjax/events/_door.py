@@ -11,7 +11,7 @@ import numpy as np
 
 from .._errors import ConfigError, DTypeError, ParameterError, ShapeError, did_you_mean
 from .._kinds import Kind
-from ..functional._concrete import check_domain, check_real, concrete, describe
+from ..functional._concrete import as_count, check_domain, check_real, concrete, describe
 from ..functional._neuron import at_least_float32, float_dtype, numbers_as
 from ..functional._rank import leading
 
@@ -56,26 +56,22 @@ def array_of(value: Any, field: str, wanted: str, where: str) -> np.ndarray:
         refuse_kind(field, value, wanted, where)
 
 
-def number(value: Any, field: str, domain: str, where: str, unit: str = "s") -> float:
-    """`value` as one Python float in its domain."""
-    check_real(value, field, where, "one real number")
+def number(value: Any, field: str, domain: str, where: str) -> float:
+    """`value` as one Python float in its domain, in seconds."""
+    wanted = "one real number, in seconds"
+    check_real(value, field, where, wanted)
     array = concrete(value)
     if array is None:
-        refuse_kind(field, value, "one real number", where, _HOST)
+        refuse_kind(field, value, wanted, where, _HOST)
     if array.shape != ():
         refuse_shape(field, array.shape, "()", where, "It is one number for all.")
-    check_domain(value, field, Kind(field, unit, domain), where)
+    check_domain(value, field, Kind(field, "s", domain), where)
     return float(array)
 
 
 def whole(value: Any, field: str, where: str, least: int = 0) -> int:
     """`value` as a Python integer that is not below `least`."""
-    wanted = f"a whole number, {least} or more"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        refuse_kind(field, value, wanted, where)
-    if value < least:
-        refuse_value(field, value, wanted, where)
-    return int(value)
+    return as_count(value, field, where, least)
 
 
 def traceable(value: Any, field: str, domain: str, where: str, unit: str = "1") -> None:
@@ -88,7 +84,8 @@ def check_train(spikes: Any, where: str) -> None:
     """`spikes` are an array of them whose leading axis is time."""
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
     if not isinstance(spikes, jax.Array | np.ndarray) or not any(jnp.issubdtype(spikes.dtype, kind) for kind in kinds):
-        refuse_kind("spikes", spikes, "an array of spikes, floats, integers or booleans", where)
+        advice = "Convert it with `jnp.asarray(...)`." if type(spikes) in (list, tuple) else ""
+        refuse_kind("spikes", spikes, "an array of spikes (floats, integers or booleans)", where, advice)
     if spikes.ndim == 0:
         refuse_shape("spikes", (), "(T, ...)", where, "Time is the leading axis.")
 

@@ -45,9 +45,9 @@ def window(events: Events, start: Any, stop: Any) -> Events:
     start = number(start, "start", "nonnegative", "window")
     stop = number(stop, "stop", "nonnegative", "window")
     if stop < start:
-        refuse_value("stop", stop, f"not before `start` = {start} s", "window")
+        refuse_value("stop", stop, f"at or after `start` = {start} s", "window")
     if events.duration is not None and stop > events.duration + _rounding(events.times.dtype, events.duration):
-        refuse_value("stop", stop, f"within the recording, which has {events.duration} s", "window", "Nothing is known of later times.")
+        refuse_value("stop", stop, f"within the recording, which lasts {events.duration} s", "window", "Nothing is known of later times.")
     first, last = (np.searchsorted(events.times, bound - _rounding(events.times.dtype, bound)) for bound in (start, stop))
     times = _moved(events.times[first:last], -start, stop - start)
     return Events(times, events.channels[first:last], channel_count=events.channel_count, duration=stop - start)
@@ -170,7 +170,7 @@ def _check_recordings(recordings: Any, where: str) -> None:
     if not isinstance(recordings, list | tuple):
         refuse_kind("recordings", recordings, "a list or tuple of `Events`", where)
     if not recordings:
-        refuse_value("recordings", "none", "at least one", where)
+        refuse_value("recordings", "none", "a list or tuple of one `Events` at least", where)
     for place, events in enumerate(recordings):
         check_events(events, where, f"recordings[{place}]")
 
@@ -183,7 +183,7 @@ def _common(recordings: Sequence[Events], name: str, where: str) -> Any:
             raise ParameterError(
                 f"`recordings` must have one `{name}`; got {known[0]} and {value}. Use `remap`, `window` or `Events` to make them equal.",
                 where=where,
-                field=name,
+                field="recordings",
                 value=value,
                 allowed=str(known[0]),
             )

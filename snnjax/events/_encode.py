@@ -18,7 +18,7 @@ from ._bins import one_hot
 from ._door import check_row, like, refuse_kind, refuse_shape, refuse_value, traceable, whole
 from ._precise import spike_time_held
 
-_KEY = "a key of `jax.random.key`"
+_KEY = "one key, such as `jax.random.key(0)`"
 
 
 @refuses_unknown_keywords
@@ -157,7 +157,7 @@ def encode_population(values: Any, *, centres: Any, width: Any) -> jax.Array:
     if np.ndim(centres) != 1:
         refuse_shape("centres", np.shape(centres), "(n,)", where)
     if np.shape(width) not in ((), np.shape(centres)):
-        refuse_shape("width", np.shape(width), f"() or {np.shape(centres)}", where)
+        refuse_shape("width", np.shape(width), f"() or {np.shape(centres)}", where, "Give one for all, or one per centre.")
     values, centres, width = like(values, centres, width)
     centres, width = (leading(units, values.ndim + 1) for units in (centres, width))
     return jnp.exp(-0.5 * ((values[..., None] - centres) / width) ** 2)
@@ -200,7 +200,7 @@ def _checked(key: Any, rates: Any, dt: Any, steps: Any, first_step: Any, where: 
         refuse_shape("rates", (), "(T, ..., N) where there are no `steps`", where, advice)
     count = np.shape(rates)[0] if steps is None else whole(steps, "steps", where)
     if not jnp.issubdtype(getattr(first_step, "dtype", np.asarray(first_step).dtype), jnp.integer) or np.shape(first_step) != ():
-        refuse_kind("first_step", first_step, "a whole number", where)
+        refuse_kind("first_step", first_step, "a whole number, 0 or more", where)
     if (first := concrete(first_step)) is not None:
         if first < 0:
             refuse_value("first_step", int(first), "a whole number, 0 or more", where)

@@ -12,8 +12,9 @@ from typing import Any
 
 from .. import _files as files
 from .._errors import ConfigError, FormatError, SnnjaxError, did_you_mean, refuses_unknown_keywords
+from .._files._door import check_path
 from ._csv import from_csv, to_csv
-from ._door import refuse_kind, whole
+from ._door import whole
 from ._npz import from_npz, to_npz
 from ._record import Events, check_events
 
@@ -76,8 +77,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = files.MAX_BYTES) -> E
 
 
 def _format_of(path: Any, where: str) -> Any:
-    if not isinstance(path, str | os.PathLike):
-        refuse_kind("path", path, "a path", where)
+    check_path(path, where)
     ending = Path(path).suffix
     if ending not in _FORMATS:
         text = f"`path` must end in .npz or .csv; got {str(path)!r}. {did_you_mean(ending, _FORMATS)}"

@@ -159,11 +159,11 @@ def _check(real: dict[str, Any], positive: dict[str, Any], where: str) -> None:
     shape: tuple[int, ...] = ()
     for values, domain in ((real, "real"), (positive, "positive")):
         for name, value in values.items():
-            traceable(value, name, domain, where)
+            traceable(value, name, domain, where, "ohm" if name == "resistance" else "s")
             try:
                 shape = np.broadcast_shapes(shape, np.shape(value))
             except ValueError:
-                refuse_shape(name, np.shape(value), f"one that broadcasts with {shape}, that of the arguments before it", where)
+                refuse_shape(name, np.shape(value), f"{shape}, as the arguments before it, or one that broadcasts with that", where)
 
 
 def _held(t: Any, v: Any, v_inf: Any, v_th: Any, tau_mem: Any) -> jax.Array:

@@ -13,7 +13,7 @@ from ._door import array_of, check_choice, number, refuse_kind, refuse_shape, re
 from ._record import Events, check_events
 
 _PLACES = {"start": 0.0, "middle": 0.5}
-_AT = '"start", "middle", or an array of floats, s'
+_AT = '"start", "middle", or an array of floats, in seconds'
 _RASTER = "an array of counts (floats, integers or booleans)"
 
 
@@ -143,7 +143,7 @@ def _given(value: Any, known: Any, field: str) -> Any:
     if value is None and known is None:
         name = "channel_count" if field == "channels" else field
         raise ParameterError(
-            f"`{field}` is missing: the events do not know theirs. Give `{field}`, or make the events with `{name}`.",
+            f"`{field}` is missing, and `events` have no `{name}`. Give `{field}`, or make the events with `{name}`.",
             where="to_raster",
             field=field,
             value=None,

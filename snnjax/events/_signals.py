@@ -96,8 +96,8 @@ def _checked(times: Any, values: Any, dt: Any, duration: Any, first_step: Any, w
     first = whole(first_step, "first_step", where)
     grid = np.arange(first, first + count)
     if count and places[0] > first:
-        advice = "Add a sample at the start of the grid."
-        refuse_value("times", float(times[0]), f"not after the start of the grid, step {first}, at its first sample", where, advice)
+        advice = f"The first sample is at step {places[0]:.6g}. Add one at the start of the grid."
+        refuse_value("times", float(times[0]), f"from the start of the grid on, which is step {first}", where, advice)
     return places, values, grid
 
 
@@ -112,6 +112,7 @@ def _samples(times: Any, values: Any, where: str) -> tuple[np.ndarray, np.ndarra
     if rows.shape[:1] != when.shape:
         refuse_shape("values", rows.shape, f"({when.size}, ...), a row per time", where)
     refuse_where(~np.isfinite(when), when, "times", "finite", where)
-    refuse_where(np.diff(when, prepend=-np.inf) <= 0, when, "times", "increasing", where)
+    advice = "Sort the samples, and keep one of each time."
+    refuse_where(np.diff(when, prepend=-np.inf) <= 0, when, "times", "increasing", where, advice)
     refuse_where(~np.isfinite(rows), rows, "values", "finite", where, "Replace what is missing before it reaches a neuron.")
     return when, rows

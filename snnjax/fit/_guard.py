@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ConfigError, DTypeError, NumericsError, ParameterError, ShapeError, refuses_unknown_keywords
-from ..functional._concrete import concrete, describe
+from .._errors import ConfigError, DTypeError, NumericsError, ShapeError, refuses_unknown_keywords
+from ..functional._concrete import as_count, concrete, describe
 from ._train_state import Skipped, TrainState, check_state
 
 _HELD = ("params", "optimizer", "neurons")
@@ -46,8 +46,8 @@ def guard(before: TrainState, after: TrainState, **watched: Any) -> TrainState:
         check_state(state, name, "guard")
     held, made = ({name: getattr(state, name) for name in _HELD} for state in (before, after))
     if jax.tree.structure(held) != jax.tree.structure(made):
-        text = f"`after` must have the structure of `before`; got {jax.tree.structure(made)}, not {jax.tree.structure(held)}."
-        raise ConfigError(text[:1000], where="guard", field="after", value=after, allowed="the structure of `before`")
+        text = f"`after` must have the structure of `before`; {_difference(held, made)}."
+        raise ConfigError(text, where="guard", field="after", value=after, allowed="the structure of `before`")
     for old, new in zip(jax.tree.leaves(held), jax.tree.leaves(made), strict=True):
         if np.shape(old) != np.shape(new):
             text = f"`after` must have the shapes of `before`; got {describe(new)} where there was {describe(old)}."
@@ -56,6 +56,18 @@ def guard(before: TrainState, after: TrainState, **watched: Any) -> TrainState:
     wrong = jnp.stack(bad).any() if bad else jnp.bool_(False)
     kept = jax.tree.map(lambda old, new: _selected(wrong, old, new), held, made)
     return after._replace(**kept, skipped=_counted(before, wrong, paths, bad))
+
+
+def _difference(held: Any, made: Any) -> str:
+    """The first leaf that one of the two has alone."""
+    before, after = ([_path(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)] for tree in (held, made))
+    new, gone = ([path for path in some if path not in others] for some, others in ((after, before), (before, after)))
+    found = [f"got `{new[0]}`, which was not there" if new else "", f"`{gone[0]}` is missing" if gone else ""]
+    return ", and ".join(filter(None, found)) or "got other containers with leaves of the same names"
+
+
+def _path(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
 def _found(watched: Any, held: Any, made: Any) -> tuple[list[str], list[Any]]:
@@ -70,7 +82,7 @@ def _found(watched: Any, held: Any, made: Any) -> tuple[list[str], list[Any]]:
             # An optimizer may begin with infinity, as a best loss so far.
             paths.append(path)
             bad.append((~jnp.isfinite(new) & jnp.isfinite(jnp.asarray(old))).any())
-    return [jax.tree_util.keystr(path, simple=True, separator=".") for path in paths], bad
+    return [_path(path) for path in paths], bad
 
 
 def _is_inexact(leaf: Any) -> bool:
@@ -110,8 +122,8 @@ def check(state: TrainState, *, patience: int = 5) -> None:
 
     Raises:
         NumericsError: so many were skipped; `field` is the leaf that was not finite, `value` the number of the last step.
-        ParameterError: `patience` is not a whole number from 1.
-        DTypeError: `state` is no `TrainState`, or traced.
+        ParameterError: `patience` is below 1.
+        DTypeError: `state` is no `TrainState`, or traced, or `patience` no whole number.
 
     >>> import jax, jax.numpy as jnp
     >>> from snnjax import fit
@@ -124,9 +136,7 @@ def check(state: TrainState, *, patience: int = 5) -> None:
     snnjax._errors.NumericsError: The last 3 steps were skipped: `loss` was NaN or infinite in step 2. The parameters are those before ...
     """
     check_state(state, "state", "check")
-    if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
-        text = f"`patience` must be a whole number >= 1; got {describe(patience)}."
-        raise ParameterError(text, where="check", field="patience", value=patience, allowed=">= 1")
+    as_count(patience, "patience", "check", least=1)
     known = concrete(state.skipped.in_a_row)
     if known is None:
         text = "`state` is traced; call `check` with the state that the compiled step returned."

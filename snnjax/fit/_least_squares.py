@@ -25,7 +25,7 @@ from .. import functional as F
 from .._coordinates import to_free, to_natural
 from .._errors import DTypeError, NumericsError, ShapeError, refuses_unknown_keywords
 from ..functional._check import annotated
-from ..functional._concrete import check_array, describe
+from ..functional._concrete import check_array
 from ..functional._neuron import core
 from ._marquardt import Problem, descend
 from ._selection import Selection, checked_steps, selected
@@ -83,9 +83,10 @@ def least_squares(
         `LeastSquares(params, losses, names, curvature)`.
 
     Raises:
-        ShapeError: `target` has not the shape of what is recorded, or `neuron` is recurrent.
+        ShapeError: `target` has not the shape of what is recorded.
         NumericsError: the residuals are not finite to begin with.
-        ConfigError, ParameterError, DTypeError: as of `F.simulate` and `minimize`.
+        DTypeError: `neuron` is recurrent.
+        ConfigError, ParameterError: as of `F.simulate` and `minimize`.
 
     >>> import jax.numpy as jnp, numpy as np
     >>> from snnjax import fit, functional as F
@@ -134,11 +135,12 @@ def _checked_target(target: Any, recorded: Any) -> jax.Array:
     """`target` as floats of the shape and dtype of what is recorded."""
     shape = getattr(recorded, "shape", None)
     if shape is None or len(shape) < 2:
+        came = " and ".join(f"{leaf.dtype} of shape {leaf.shape}" for leaf in jax.tree.leaves(recorded)[:3]) or "no array"
         raise ShapeError(
-            f"`record` must give one array `(..., N)` with the neurons last; got {describe(recorded)} for a whole run.",
+            f"`record` must give one array `(..., N)` with the neurons last; got {came} for a whole run.",
             where="least_squares",
             field="record",
-            value=describe(recorded),
+            value=came,
             allowed="one array (..., N)",
         )
     check_array(target, "target", "least_squares")
@@ -152,7 +154,7 @@ def _checked_target(target: Any, recorded: Any) -> jax.Array:
         )
     if not jnp.issubdtype(jnp.result_type(target), jnp.floating):
         raise DTypeError(
-            f"`target` must hold floats; got {jnp.result_type(target)}.",
+            f"`target` must hold floats; got {jnp.result_type(target)}. Convert it with `jnp.asarray(..., float)`.",
             where="least_squares",
             field="target",
             value=str(jnp.result_type(target)),
@@ -166,7 +168,7 @@ def _one_per_neuron(params: Any, mask: Any, target: jax.Array) -> Any:
     n = target.shape[-1]
     for name, _, kind in annotated(params):
         if kind.axes == "pre post":
-            raise ShapeError(
+            raise DTypeError(
                 "`neuron` is recurrent, so that a parameter of one neuron changes the others; `least_squares` fits each on its own. "
                 "Use `fit.minimize`.",
                 where="least_squares",

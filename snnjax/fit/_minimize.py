@@ -213,10 +213,10 @@ def _wrong_kind(field: str, value: Any, wanted: str) -> DTypeError:
 def _check_loss(loss: Any) -> Any:
     """The dtype of the loss, which must be one real number."""
     if not jnp.issubdtype(getattr(loss, "dtype", bool), jnp.floating):
-        raise _wrong_kind("loss", getattr(loss, "dtype", loss), "a function with one floating number as its value")
+        raise _wrong_kind("loss", getattr(loss, "dtype", loss), "a function that gives one floating number")
     if loss.shape != ():
         raise ShapeError(
-            f"`loss` must give one number; got shape {loss.shape}. Take the mean of it.",
+            f"`loss` must be a function that gives one floating number; got shape {loss.shape}. Take the mean of it.",
             where="minimize",
             field="loss",
             value=loss.shape,

@@ -73,10 +73,9 @@ def checked_steps(steps: Any, where: str) -> int:
         count = None if isinstance(steps, bool) else operator.index(steps)
     except TypeError:
         count = None
+    wanted = "a whole number, 0 or more"
     if count is None:
-        raise DTypeError(
-            f"`steps` must be a whole number; got {describe(steps)}.", where=where, field="steps", value=steps, allowed="a whole number"
-        )
+        raise DTypeError(f"`steps` must be {wanted}; got {describe(steps)}.", where=where, field="steps", value=steps, allowed=wanted)
     if count < 0:
-        raise ParameterError(f"`steps` must be >= 0; got {count}.", where=where, field="steps", value=count, allowed=">= 0")
+        raise ParameterError(f"`steps` must be {wanted}; got {count}.", where=where, field="steps", value=count, allowed=wanted)
     return count

@@ -29,7 +29,7 @@ def check_dt(dt: Any, where: str) -> None:
     if np.shape(dt) != ():
         raise ShapeError(
             f"`dt` must be one number for the whole simulation; got shape {np.shape(dt)}. "
-            "To sweep it, `jax.vmap` over `simulate` with a scalar `dt` each.",
+            "To sweep it, make one call per `dt`; `jax.vmap` over `simulate` does that.",
             where=where,
             field="dt",
             value=np.shape(dt),
@@ -103,7 +103,9 @@ def example(neuron: Neuron, inputs: Any, where: str) -> Any:
     without = {name: shape[:-2] + shape[-1:] if neuron.ports and name == "inputs" else shape for name, shape in shapes.items()}
     if len(set(without.values())) != 1:
         what = f"(T, ..., N), and `inputs.inputs` {(neuron.ports[0],)} synapses before the last axis" if neuron.ports else "(T, ..., N)"
-        raise _inputs_error(tuple(shapes.values()), f"`inputs` must hold arrays of one shape {what}; got {shapes}.", "T, ..., N", where)
+        raise _inputs_error(
+            tuple(shapes.values()), f"`inputs` must hold arrays of one shape {what}; got {shapes or 'none'}.", "T, ..., N", where
+        )
     return next(iter(arrays.values()))
 
 
@@ -113,8 +115,8 @@ def _check_inputs_are_numbers(inputs: Any, where: str, field: str = "inputs") ->
         return
     if dtype is not None and any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
         return
-    what = "an array" if dtype is None else "real (floats; integers and booleans are cast)"
-    advice = " Convert them with `jnp.asarray(inputs)`." if isinstance(inputs, list | tuple) else ""
+    what = "an array of real numbers" if dtype is None else "real numbers (floats; integers and booleans are cast)"
+    advice = " Convert it with `jnp.asarray(...)`." if type(inputs) in (list, tuple) else ""
     raise DTypeError(
         f"`{field}` must be {what}; got {describe(inputs)}.{advice}",
         where=where,

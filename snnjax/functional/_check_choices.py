@@ -70,9 +70,10 @@ def as_segment(segment: Any, where: str) -> int | None:
     """`segment` as a positive number of steps, or `None` where it was left open."""
     if segment is None or isinstance(segment, str) and segment == "auto":
         return None
-    if isinstance(segment, bool) or not isinstance(segment, int) or segment < 1:
-        raise ParameterError(
-            f"`segment` must be a positive number of steps or None; got {segment!r}. None, or 'auto', leaves the choice to snnjax.",
+    of_a_kind = isinstance(segment, int | str) and not isinstance(segment, bool)
+    if not of_a_kind or isinstance(segment, str) or segment < 1:
+        raise (ParameterError if of_a_kind else DTypeError)(
+            f"`segment` must be a positive number of steps or None; got {segment!r:.60}. None, or 'auto', leaves the choice to snnjax.",
             where=where,
             field="segment",
             value=segment,

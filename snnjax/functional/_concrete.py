@@ -61,6 +61,16 @@ def as_shape(shape: Any, where: str, field: str = "shape") -> Shape:
     return tuple(map(int, axes))
 
 
+def as_count(value: Any, field: str, where: str, least: int = 0, what: str = "") -> int:
+    """`value` as a Python integer that is not below `least`; `what` says what it counts."""
+    wanted = f"a whole number, {least} or more{what and f', {what}'}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise DTypeError(f"`{field}` must be {wanted}; got {describe(value)}.", where=where, field=field, value=value, allowed=wanted)
+    if value < least:
+        raise ParameterError(f"`{field}` must be {wanted}; got {value}.", where=where, field=field, value=value, allowed=wanted)
+    return int(value)
+
+
 def check_key(key: Any, where: str) -> None:
     """`key` is one key of `jax.random`; also of the old kind, two unsigned integers."""
     dtype = getattr(key, "dtype", None)
@@ -91,7 +101,7 @@ def check_real(value: Any, field: str, where: str, wanted: str = _NUMBERS) -> No
         return
     if dtype is not None and (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
         return
-    advice = " Convert it with `jnp.asarray(...)`." if isinstance(value, list) and wanted is _NUMBERS else ""
+    advice = " Convert it with `jnp.asarray(...)`." if type(value) in (list, tuple) and "an array" in wanted else ""
     raise DTypeError(
         f"`{field}` must be {wanted}; got {describe(value)}.{advice}",
         where=where,
@@ -118,7 +128,8 @@ def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, w
     if not bad.any():
         return
     index = np.unravel_index(int(np.argmax(bad)), bad.shape)
-    value = float(np.broadcast_to(array, bad.shape)[index])
+    found = np.broadcast_to(array, bad.shape)[index]
+    value = int(found) if array.dtype.kind in "iu" else float(found)  # a channel is 4, not 4.0
     place = ""
     if bad.size > 1:
         position = index[0] if bad.ndim == 1 else tuple(int(k) for k in index)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.tree_util import Partial
 
-from .._errors import DTypeError, ParameterError, options
-from ._concrete import describe
+from .._errors import DTypeError, options
+from ._concrete import as_count, describe
 from ._dpi_dynapsim import dynapsim
 from ._dpi_log import paper
 from ._surrogate import Surrogate, superspike
@@ -59,15 +59,7 @@ class DPIConfig:
     def __post_init__(self) -> None:
         if isinstance(self.spike, Callable) and not isinstance(self.spike, Partial):
             object.__setattr__(self, "spike", Partial(self.spike))
-        if isinstance(self.substeps, bool) or not isinstance(self.substeps, int) or self.substeps < 1:
-            raise ParameterError(
-                f"`substeps` must be a positive whole number; got {self.substeps!r}.",
-                where="DPIConfig",
-                field="substeps",
-                value=self.substeps,
-                allowed="1, 2, ...",
-            )
-
+        object.__setattr__(self, "substeps", as_count(self.substeps, "substeps", "DPIConfig", least=1))
         inhibition = "`F.subtractive` or `F.shunting`"
         _check("gaba", self.gaba, isinstance(self.gaba, Inhibition), inhibition)
         _check("shunt", self.shunt, isinstance(self.shunt, Inhibition), inhibition)

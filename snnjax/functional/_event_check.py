@@ -7,10 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, ParameterError, ShapeError
+from .._errors import DTypeError, ShapeError
 from .._kinds import Kind
 from . import _check as check
-from ._concrete import Shape, check_domain, check_real, concrete, describe, refuse_where
+from ._concrete import Shape, as_count, check_domain, check_real, concrete, describe, refuse_where
 from ._lif import LIFParams
 from ._neuron import is_array
 from ._refractory import RefractoryParams
@@ -35,7 +35,9 @@ def check_params(params: Any, neurons: int) -> None:
     v_reset, v_th = concrete(lif.v_reset), concrete(lif.v_th)
     if v_reset is not None and v_th is not None:
         v_reset, v_th = np.broadcast_arrays(v_reset, v_th)
-        refuse_where(v_reset >= v_th, v_reset, "v_reset", "below `v_th`", WHERE, "The neuron could spike again at the same instant.")
+        bad = v_reset >= v_th
+        advice = f"Its `v_th` is {float(v_th[bad][0])}: the neuron could spike again at the same instant." if bad.any() else ""
+        refuse_where(bad, v_reset, "v_reset", "below `v_th`", WHERE, advice)
 
 
 def check_weights(weight: Any, recurrent: Any) -> Shape:
@@ -54,11 +56,12 @@ def check_weights(weight: Any, recurrent: Any) -> Shape:
 
 def check_inputs(times: Any, channels: Any, duration: Any, rows: int) -> None:
     """Every input has a time from 0 to `duration`, or infinity, and the row of `weight` that it takes."""
+    check_real(duration, "duration", WHERE, "one real number, the length of the run in seconds")
     _check_numbers(duration, "duration", [()], "one number, the length of the run in seconds")
     check_domain(duration, "duration", _TIME, WHERE)
     check_real(times, "times", WHERE, "an array of real numbers, the instants of the inputs in seconds")
     if len(np.shape(times)) != 1:
-        raise _shape_error("times", np.shape(times), "(K,), one instant per input; put `jax.vmap` around it for a batch")
+        raise _shape_error("times", np.shape(times), "(K,), one instant per input", "Put `jax.vmap` around the call for a batch.")
     when, end = concrete(times), concrete(duration)
     if when is not None:
         late = np.zeros(when.shape, bool) if end is None else (when > end) & (when != np.inf)
@@ -71,7 +74,8 @@ def _check_channels(channels: Any, shape: Shape, rows: int) -> None:
     wanted = "an array of integers, the row of `weight` that each input takes"
     if not (is_array(channels) and jnp.issubdtype(channels.dtype, jnp.integer)):
         value = str(channels.dtype) if is_array(channels) else channels
-        text = f"`channels` must be {wanted}; got {describe(channels)}."
+        advice = " Convert it with `jnp.asarray(...)`." if type(channels) in (list, tuple) else ""
+        text = f"`channels` must be {wanted}; got {describe(channels)}.{advice}"
         raise DTypeError(text, where=WHERE, field="channels", value=value, allowed=wanted)
     if np.shape(channels) != shape:
         raise _shape_error("channels", np.shape(channels), f"{shape}, one per instant in `times`")
@@ -82,14 +86,7 @@ def _check_channels(channels: Any, shape: Shape, rows: int) -> None:
 
 def check_max_spikes(max_spikes: Any) -> None:
     """`max_spikes` is a positive whole number, known when the program is compiled."""
-    if isinstance(max_spikes, bool) or not isinstance(max_spikes, int | np.integer) or max_spikes < 1:
-        raise ParameterError(
-            f"`max_spikes` must be a positive whole number, the room for the spikes of the run; got {describe(max_spikes)}.",
-            where=WHERE,
-            field="max_spikes",
-            value=max_spikes,
-            allowed="1, 2, ...",
-        )
+    as_count(max_spikes, "max_spikes", WHERE, least=1, what="the room for the spikes of the run")
 
 
 def check_state(state: Any, record: type, params: Any, neurons: int) -> None:
@@ -111,7 +108,9 @@ def check_state(state: Any, record: type, params: Any, neurons: int) -> None:
     v, v_th = concrete(state.v), concrete((params.neuron if refractory else params).v_th)
     if v is not None and v_th is not None:
         v, v_th = np.broadcast_arrays(v, v_th)
-        refuse_where(v > v_th, v, "state.v", "at or below `v_th`", WHERE, "Above it the neuron would have spiked already.")
+        bad = v > v_th
+        advice = f"Its `v_th` is {float(v_th[bad][0])}: the neuron would have spiked already." if bad.any() else ""
+        refuse_where(bad, v, "state.v", "at or below `v_th`", WHERE, advice)
 
 
 def _check_numbers(value: Any, field: str, shapes: list[Shape], what: str) -> None:
@@ -120,5 +119,6 @@ def _check_numbers(value: Any, field: str, shapes: list[Shape], what: str) -> No
         raise _shape_error(field, np.shape(value), f"{' or '.join(str(shape) for shape in shapes if shape != (1,))}: {what}")
 
 
-def _shape_error(field: str, shape: Shape, wanted: str) -> ShapeError:
-    return ShapeError(f"`{field}` must have shape {wanted}; got {shape}.", where=WHERE, field=field, value=shape, allowed=wanted)
+def _shape_error(field: str, shape: Shape, wanted: str, advice: str = "") -> ShapeError:
+    text = f"`{field}` must have shape {wanted}; got {shape}.{' ' + advice if advice else ''}"
+    return ShapeError(text, where=WHERE, field=field, value=shape, allowed=wanted)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import DTypeError, ShapeError
-from ._concrete import as_shape
+from ._concrete import as_shape, describe
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._rank import beside
@@ -134,7 +134,7 @@ def phases_of(neuron: Neuron, wrapper: str) -> Phases:
     """The phases of a spiking model; an error that names the wrapper where there are none."""
     if not isinstance(neuron, Neuron):
         raise DTypeError(
-            f"`neuron` must be a Neuron such as `F.lif`; `{wrapper}` got {type(neuron).__name__}.",
+            f"`neuron` must be a Neuron such as `F.lif`; got {describe(neuron)}.",
             where=wrapper,
             field="neuron",
             value=neuron,

@@ -126,7 +126,7 @@ def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Arr
     """
     if not isinstance(convention, str) or convention not in _CONVENTIONS:
         raise ConfigError(
-            f"`convention` must be one of those below; got {describe(convention)}. {did_you_mean(str(convention), _CONVENTIONS)}",
+            f"`convention` must be 'frozen' or 'brian'; got {describe(convention)}. {did_you_mean(str(convention), _CONVENTIONS)}",
             where="refractory_steps",
             field="convention",
             value=convention,
@@ -137,7 +137,8 @@ def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Arr
     check_domain(t_ref, "t_ref", Kind("duration", "s", "nonnegative"), "refractory_steps")
     period, step = concrete(t_ref), concrete(dt)
     if period is not None and step is not None:
-        refuse_where(period / step > _MOST, period, "t_ref", "shorter than 2**31 steps", "refractory_steps")
+        advice = f"A step is `dt` = {float(step)} s, and steps are counted in 32 bits."
+        refuse_where(period / step > _MOST, period, "t_ref", "shorter than 2**31 steps", "refractory_steps", advice)
     return blocked_steps(t_ref, dt, convention)
 
 

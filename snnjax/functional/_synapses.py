@@ -20,7 +20,7 @@ import numpy as np
 
 from .._errors import ParameterError, parameters, refuses_unknown_keywords
 from .._kinds import SynapseTimeConstant
-from ._concrete import as_shape
+from ._concrete import as_count, as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying
 from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
@@ -82,8 +82,8 @@ def synapses(neuron: Neuron, n: int) -> Neuron:
         By default the time constants are 5 ms, 10 ms, 20 ms, ...
 
     Raises:
-        DTypeError: `neuron` does not spike or has no phases.
-        ParameterError: `n` is not a positive integer, or `neuron` has a synapse axis already.
+        DTypeError: `neuron` does not spike or has no phases, or `n` is no whole number.
+        ParameterError: `n` is below 1, or `neuron` has a synapse axis already.
 
     >>> import jax.numpy as jnp
     >>> from snnjax import functional as F
@@ -93,14 +93,14 @@ def synapses(neuron: Neuron, n: int) -> Neuron:
     ((2, 3), (3,))
     """
     inner = phases_of(neuron, "synapses")
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1 or neuron.ports:
+    n = as_count(n, "n", "synapses", least=1)
+    if neuron.ports:
         raise ParameterError(
-            f"`n` must be a positive integer, around a neuron without synapse axis; "
-            f"got n={n!r} around {neuron.name!r} with axes {neuron.ports}.",
+            f"`neuron` must be without a synapse axis; got {neuron.name!r}, which has {neuron.ports[0]} synapses. Give `n` all of them.",
             where="synapses",
-            field="n",
-            value=n,
-            allowed="1, 2, ...",
+            field="neuron",
+            value=neuron.name,
+            allowed="a neuron without synapse axis",
         )
     return _synapses(neuron, inner, n)
 

@@ -52,7 +52,7 @@ def unroll(
 
     Raises:
         ShapeError: leaves of `inputs` have no time axis, or different lengths.
-        ParameterError: `segment` is not a positive integer.
+        ParameterError, DTypeError: `segment` is no positive number of steps, or no number.
         DTypeError: `step` or `record` is no function.
 
     >>> import jax.numpy as jnp
@@ -91,8 +91,9 @@ def _length(inputs: Any) -> int:
     lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(inputs)}
     if len(lengths) != 1 or () in lengths:
         shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
+        came = f"the shapes {', '.join(map(str, shapes))}" if shapes else "no array"
         raise ShapeError(
-            f"`inputs` must have time as their leading axis, of one length for every leaf; got shapes {shapes}. "
+            f"`inputs` must have time as their leading axis, of one length for every leaf; got {came}. "
             "For a constant input give an array of shape (T, ...).",
             where="unroll",
             field="inputs",
