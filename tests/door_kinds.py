@@ -12,13 +12,19 @@ KINDS = {
     "inputs complex": run(
         DTypeError, "inputs", "complex64", r"`inputs` must be real.*got complex64 of shape \(5, 4\)", inputs=batch(4) * 1j
     ),
-    "inputs a complex number": run(DTypeError, "inputs", "complex", r"`inputs` must be an array; got the complex 1j", inputs=1j),
-    "inputs strings": run(DTypeError, "inputs", "<U1", r"`inputs` must be real", inputs=np.array([["a"] * 4])),
-    "inputs a list": run(
-        DTypeError, "inputs", "list", r"`inputs` must be an array; got the list.*`jnp\.asarray\(inputs\)`", inputs=[[0.0] * 4]
+    "inputs a complex number": run(
+        DTypeError, "inputs", "complex", r"`inputs` must be an array of real numbers; got the complex 1j", inputs=1j
     ),
-    "inputs a tuple": run(DTypeError, "inputs", "tuple", r"`jnp\.asarray\(inputs\)`", inputs=((0.0,) * 4,)),
-    "inputs None": run(DTypeError, "inputs", "NoneType", r"`inputs` must be an array; got None", inputs=None),
+    "inputs strings": run(DTypeError, "inputs", "<U1", r"`inputs` must be real numbers", inputs=np.array([["a"] * 4])),
+    "inputs a list": run(
+        DTypeError,
+        "inputs",
+        "list",
+        r"`inputs` must be an array of real numbers; got the list.*`jnp\.asarray\(\.\.\.\)`",
+        inputs=[[0.0] * 4],
+    ),
+    "inputs a tuple": run(DTypeError, "inputs", "tuple", r"`jnp\.asarray\(\.\.\.\)`", inputs=((0.0,) * 4,)),
+    "inputs None": run(DTypeError, "inputs", "NoneType", r"`inputs` must be an array of real numbers; got None", inputs=None),
     "inputs a dict": run(DTypeError, "inputs", "dict", r"got the dict", inputs={"x": 1}),
     "parameter complex": run(
         DTypeError, "tau_mem", 0.02j, r"`tau_mem` must be a real number.*got the complex 0\.02j", **lif(tau_mem=0.02j)

@@ -209,5 +209,5 @@ def test_dynapsim_has_no_gates_and_substeps_are_whole() -> None:
         run(params(), F.Gates(ampa=drive()), config=F.DPIConfig.dynapsim())
     with pytest.raises(snnjax.ParameterError, match="`substeps` must be a whole number, 1 or more; got 0"):
         F.DPIConfig(substeps=0)
-    with pytest.raises(snnjax.DTypeError, match="must be an array; got `Gates`"):
+    with pytest.raises(snnjax.DTypeError, match="must be an array of real numbers; got `Gates`"):
         F.simulate(F.lif, F.LIFParams(), F.Gates(ampa=drive()), dt=DT)

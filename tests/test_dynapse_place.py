@@ -64,9 +64,8 @@ def test_a_neuron_has_sixty_four_synapses_from_everywhere_together(synapses: int
     if fits:
         assert len(dynapse.place(g).cores) == 1
         return
-    with pytest.raises(
-        HardwareError, match=r"Neuron 1 of `hidden` has 65 synapses, and a neuron of the chip has 64 at most \(1 of 3"
-    ) as caught:
+    text = r"Neuron 1 of `hidden` has 65 synapses, and a neuron of the chip has 64 at most \(1 of 3"
+    with pytest.raises(HardwareError, match=text) as caught:
         dynapse.place(g)
     assert (caught.value.field, caught.value.value) == ("hidden", 65)
 

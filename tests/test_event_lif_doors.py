@@ -11,7 +11,7 @@ import pytest
 from door_event_lif import GOOD, REFRACTORY, REFUSALS
 
 import snnjax.functional as F
-from snnjax import ConfigError, ParameterError, ShapeError
+from snnjax import ConfigError, DTypeError, ShapeError
 
 
 @pytest.mark.parametrize("error, field, value, text, given", REFUSALS.values(), ids=REFUSALS.keys())
@@ -37,7 +37,7 @@ def test_shapes_are_refused_where_every_number_is_traced() -> None:
 
 
 def test_room_for_spikes_cannot_be_traced() -> None:
-    with pytest.raises(ParameterError, match="`max_spikes` must be a positive whole number"):
+    with pytest.raises(DTypeError, match="`max_spikes` must be a whole number, 1 or more"):
         jax.jit(lambda room: F.simulate_events(**{**GOOD, "max_spikes": room}))(5)
 
 

@@ -156,20 +156,28 @@ RASTERS = {
         ParameterError,
         "events.times",
         60.0,
-        r"reach 6e\+05 steps of `dt` = 0.0001 s, which float32 does not tell apart",
+        r"within the steps of `dt` = 0.0001 s that float32 tells apart; got 6e\+05 steps",
     ),
     "a tiny step": Refusal(
-        lambda: events.to_raster(RECORD, dt=1e-310), ParameterError, "duration", ANY, "reach inf steps of `dt` = 1e-310 s"
+        lambda: events.to_raster(RECORD, dt=1e-310),
+        ParameterError,
+        "duration",
+        ANY,
+        "the steps of `dt` = 1e-310 s that float64 tells apart; got inf steps",
     ),
     "too many steps": Refusal(
-        lambda: events.to_raster(RECORD, dt=1e-9, duration=10.0), ParameterError, "duration", 10.0, "steps are counted in 32 bits"
+        lambda: events.to_raster(RECORD, dt=1e-9, duration=10.0),
+        ParameterError,
+        "duration",
+        10.0,
+        "fewer than 2\\*\\*31 steps; got 10000000000 steps",
     ),
 }
 EDITS = {
     "window of nothing": Refusal(lambda: events.window(None, 0.0, 1.0), DTypeError, "events", None, "`events` must be `Events`; got None"),
-    "window backwards": Refusal(lambda: events.window(RECORD, 0.3, 0.2), ParameterError, "stop", 0.2, "not before `start` = 0.3 s"),
+    "window backwards": Refusal(lambda: events.window(RECORD, 0.3, 0.2), ParameterError, "stop", 0.2, "at or after `start` = 0.3 s"),
     "window before 0": Refusal(lambda: events.window(RECORD, -0.1, 0.2), ParameterError, "start", -0.1, "`start` must be >= 0 s"),
-    "window after the end": Refusal(lambda: events.window(RECORD, 0.0, 0.6), ParameterError, "stop", 0.6, "which has 0.5 s; got 0.6"),
+    "window after the end": Refusal(lambda: events.window(RECORD, 0.0, 0.6), ParameterError, "stop", 0.6, "which lasts 0.5 s; got 0.6"),
     "shift too early": Refusal(
         lambda: events.shift(RECORD, -0.2), ParameterError, "offset", -0.2, "at least -0.1 s, where the first event is"
     ),
@@ -177,7 +185,7 @@ EDITS = {
         lambda: events.shift(Events([], [], duration=0.1), -0.2), ParameterError, "offset", -0.2, "where the end of the recording is"
     ),
     "shift by nan": Refusal(lambda: events.shift(RECORD, np.nan), ParameterError, "offset", ANY, "`offset` must be finite"),
-    "nothing to join": Refusal(lambda: events.concatenate([]), ParameterError, "recordings", "none", "at least one"),
+    "nothing to join": Refusal(lambda: events.concatenate([]), ParameterError, "recordings", "none", "one `Events` at least"),
     "one record alone": Refusal(lambda: events.concatenate(RECORD), DTypeError, "recordings", RECORD, "a list or tuple of `Events`"),
     "raster among them": Refusal(
         lambda: events.merge([RECORD, RASTER]), DTypeError, r"recordings[1]", ANY, r"`recordings\[1\]` must be `Events`"
@@ -216,7 +224,7 @@ SIGNALS = {
         ("complex values", {"values": [1j, 2j]}, DTypeError, "values", [1j, 2j], "`values` must be an array of real numbers"),
         ("fewer values", {"values": [1.0]}, ShapeError, "values", (1,), r"\(2, \.\.\.\), a row per time"),
         ("missing values", {"values": [1.0, np.nan]}, ParameterError, "values", ANY, "Replace what is missing"),
-        ("late start", {"times": [0.1, 0.2]}, ParameterError, "times", 0.1, "not after the start of the grid, step 0"),
+        ("late start", {"times": [0.1, 0.2]}, ParameterError, "times[0]", 0.1, "at or before the start of the grid, step 0"),
         ("half a step", {"first_step": 0.5}, DTypeError, "first_step", 0.5, "`first_step` must be a whole number"),
         ("step before 0", {"first_step": -1}, ParameterError, "first_step", -1, "0 or more; got -1"),
         ("negative dt", {"dt": -0.1}, ParameterError, "dt", -0.1, "`dt` must be > 0 s"),
@@ -227,7 +235,7 @@ SIGNALS = {
     ),
     "traced signal": Refusal(traced(lambda v: hold(values=v), jnp.ones(2)), DTypeError, "values", ANY, "It is traced"),
     "float32 signal": Refusal(
-        lambda: hold(times=np.float32([0.0, 100.0]), dt=1e-4), ParameterError, "times", ANY, "which float32 does not tell apart"
+        lambda: hold(times=np.float32([0.0, 100.0]), dt=1e-4), ParameterError, "times", ANY, "that float32 tells apart"
     ),
 }
 FILES = {

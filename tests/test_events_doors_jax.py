@@ -24,8 +24,8 @@ def rate(**given: Any) -> Any:
 
 
 ENCODERS = {
-    "key": Refusal(lambda: rate(key=0), DTypeError, "key", 0, "`key` must be a key of `jax.random.key`; got the int 0"),
-    "keys": Refusal(lambda: rate(key=jax.random.split(KEY)), DTypeError, "key", ANY, "`key` must be a key"),
+    "key": Refusal(lambda: rate(key=0), DTypeError, "key", 0, "`key` must be one key, such as `jax.random.key\\(0\\)`; got the int 0"),
+    "keys": Refusal(lambda: rate(key=jax.random.split(KEY)), DTypeError, "key", ANY, "`key` must be one key"),
     "negative rate": Refusal(
         lambda: rate(rates=np.array([1.0, -2.0])), ParameterError, "rates", -2.0, ">= 0 Hz and finite; got -2.0 at index 1"
     ),
@@ -127,7 +127,7 @@ TIMES = {
     ),
     "held nan": Refusal(lambda: events.spike_time_held(np.nan, **GOOD_HELD), ParameterError, "v", ANY, "`v` must be finite"),
     "held tau": Refusal(
-        lambda: events.spike_time_held(0.0, **{**GOOD_HELD, "tau_mem": 0.0}), ParameterError, "tau_mem", 0.0, "> 0 and finite"
+        lambda: events.spike_time_held(0.0, **{**GOOD_HELD, "tau_mem": 0.0}), ParameterError, "tau_mem", 0.0, "> 0 s and finite"
     ),
     "held threshold": Refusal(lambda: events.spike_time_held(0.0, **{**GOOD_HELD, "v_th": None}), DTypeError, "v_th", None, "got None"),
     "held misspelt": Refusal(
@@ -157,7 +157,11 @@ TIMES = {
         lambda: events.spike_time_linear(0.0, [1.0], v_th=1.0, dt=0.1), DTypeError, "v_after", [1.0], r"Convert it with `jnp.asarray"
     ),
     "shapes": Refusal(
-        lambda: events.spike_time_linear(np.zeros(2), np.ones(3), v_th=1.0, dt=0.1), ShapeError, "v_after", (3,), r"broadcasts with \(2,\)"
+        lambda: events.spike_time_linear(np.zeros(2), np.ones(3), v_th=1.0, dt=0.1),
+        ShapeError,
+        "v_after",
+        (3,),
+        r"\(2,\), as the .* broadcasts",
     ),
     "linear dt": Refusal(lambda: events.spike_time_linear(0.0, 2.0, v_th=1.0, dt=0.0), ParameterError, "dt", 0.0, "`dt` must be > 0"),
     "cubic slope": Refusal(

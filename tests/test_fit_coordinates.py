@@ -180,7 +180,7 @@ def test_both_ways_work_under_jit_vmap_and_grad() -> None:
         (F.LIFParams(tau_mem=0.0), r"`tau_mem` must be > 0 s and finite; got 0\.0"),
         (F.LIFParams(tau_mem=np.array([1.0, -1.0, 2.0])), r"`tau_mem` must be > 0 s and finite; got -1\.0 at index 1 of 3"),
         (F.LIFParams(v_leak=np.nan), "`v_leak` must be finite"),
-        (F.LIFParams(v_th=0.0), "`v_reset` must be below `v_th`.* got 0.0. The threshold is fitted as its distance"),
+        (F.LIFParams(v_th=0.0), "`v_reset` must be below `v_th`.* got 0.0. Its `v_th` is 0.0: the threshold is fitted as its distance"),
         (F.LIFParams(v_th=1.0, v_reset=np.array([0.0, 1.5])), "`v_reset` must be below `v_th`"),
         (F.RefractoryParams(F.LIFParams(), t_ref=-1e-3), "`t_ref` must be >= 0 s"),
         ({"layer": [Everything(1.0, 1.0, 1.5, 0.0)]}, "`share` must be from 0 to 1; got 1.5"),

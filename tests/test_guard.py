@@ -177,8 +177,8 @@ STATE = fit.TrainState(jnp.ones(2), None, jax.random.key(0))
         (lambda: fit.guard(STATE, STATE._replace(params={})), snnjax.ConfigError, "`after` must have the structure of `before`", "after"),
         (lambda: fit.guard(STATE, STATE._replace(params=jnp.ones(3))), snnjax.ShapeError, r"got float32 of shape \(3,\) where", "after"),
         (lambda: fit.check(3), snnjax.DTypeError, "`state` must be a `TrainState`", "state"),  # type: ignore[arg-type]
-        (lambda: fit.check(STATE, patience=0), snnjax.ParameterError, "`patience` must be a whole number >= 1; got ", "patience"),
-        (lambda: fit.check(STATE, patience=True), snnjax.ParameterError, "`patience` must be", "patience"),
+        (lambda: fit.check(STATE, patience=0), snnjax.ParameterError, "`patience` must be a whole number, 1 or more; got 0", "patience"),
+        (lambda: fit.check(STATE, patience=True), snnjax.DTypeError, "`patience` must be", "patience"),
         (lambda: fit.check(STATE, patients=3), snnjax.ConfigError, "Did you mean `patience`", "patients"),  # type: ignore[call-arg]
         (lambda: jax.jit(fit.check)(STATE), snnjax.DTypeError, "`state` is traced", "state"),
     ],

@@ -113,7 +113,7 @@ def test_the_same_wrapper_twice_is_the_same_object() -> None:
     [
         (F.lif, F.Injected(np.zeros((5, 4)), np.zeros((5, 3))), ShapeError, r"one shape \(T, ..., N\); got \{'inputs': \(5, 4\), 'held'"),
         (F.lif, F.Injected(), ShapeError, r"must hold arrays of one shape"),
-        (F.lif, F.Injected(held=[0.0]), DTypeError, r"`inputs\.held` must be an array; got the list"),
+        (F.lif, F.Injected(held=[0.0]), DTypeError, r"`inputs\.held` must be an array of real numbers; got the list"),
         (F.synapses(F.lif, 2), F.Injected(held=np.zeros((5, 4))), ShapeError, r"`inputs\.inputs` is missing: give the 2 synapses"),
         (F.synapses(F.lif, 2), F.Injected(np.zeros((5, 4)), np.zeros((5, 4))), ShapeError, r"\(2,\) synapses before the last axis"),
         (F.synapses(F.lif, 2), F.Injected(np.zeros((5, 3, 4)), np.zeros((5, 4))), ShapeError, r"must have shape \(T, ..., 2, N\)"),

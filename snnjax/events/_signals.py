@@ -96,8 +96,8 @@ def _checked(times: Any, values: Any, dt: Any, duration: Any, first_step: Any, w
     first = whole(first_step, "first_step", where)
     grid = np.arange(first, first + count)
     if count and places[0] > first:
-        advice = f"The first sample is at step {places[0]:.6g}. Add one at the start of the grid."
-        refuse_value("times", float(times[0]), f"from the start of the grid on, which is step {first}", where, advice)
+        advice = f"That is step {places[0]:.6g}. Add a sample at the start of the grid."
+        refuse_value("times[0]", float(times[0]), f"at or before the start of the grid, step {first}", where, advice)
     return places, values, grid
 
 

@@ -85,7 +85,7 @@ def _check_channels(channels: Any, shape: Shape, rows: int) -> None:
 
 
 def check_max_spikes(max_spikes: Any) -> None:
-    """`max_spikes` is a positive whole number, known when the program is compiled."""
+    """`max_spikes` is a whole number from 1, known when the program is compiled."""
     as_count(max_spikes, "max_spikes", WHERE, least=1, what="the room for the spikes of the run")
 
 
