@@ -130,8 +130,8 @@ CHOICES = {
     "config with a surrogate that was not called": run(
         DTypeError, "config.spike", F.tanh, r"call it, `F\.tanh\(\)`; got the function `tanh`", config=F.SpikingConfig(spike=F.tanh)
     ),
-    "an unknown backend": run(ConfigError, "backend", "cuda", r"`backend` must be 'auto'.*got 'cuda'", backend="cuda"),
-    "backend None": run(ConfigError, "backend", None, r"`backend` must be", backend=None),
+    "an unknown backend": run(ConfigError, "backend", "cuda", r"`backend` must be 'auto'.*got the str 'cuda'", backend="cuda"),
+    "backend None": run(DTypeError, "backend", None, r"`backend` must be", backend=None),
     "record a name": run(
         DTypeError, "record", "v", r"`record` must be a function `record\(state, output\)` or None; got the str 'v'", record="v"
     ),

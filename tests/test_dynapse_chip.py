@@ -104,7 +104,7 @@ def test_what_cannot_be_made_is_an_error_in_a_report_and_never_silent(bad: float
     bias = F.BiasCurrents(Itau_mem=np.array([5e-12, bad]))
     _, report = dynapse.encode(bias)
     assert report["Itau_mem"].clipped.tolist() == [False, True]
-    assert len(report.problems) == 1 and "at index 1 (1 of 2 bad)" in report.problems[0]
+    assert len(report.problems) == 1 and "at index 1 of 2 (1 bad)" in report.problems[0]
     with pytest.raises(snnjax.HardwareError, match="`Itau_mem` must be a current that its bias can make") as caught:
         dynapse.quantize(bias)
     assert caught.value.value["Itau_mem"].clipped.any()

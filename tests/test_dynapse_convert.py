@@ -104,7 +104,7 @@ def test_a_negative_bias_is_kept_and_reported() -> None:
     bias = dynapse.lif_to_dynapse(F.LIFParams(bias=np.array([0.1, -0.2])))
     np.testing.assert_allclose(bias.Idc, [1e-9, -2e-9])
     report = dynapse.check_currents(bias)
-    assert "`Idc`" in report.problems[0] and "got -2e-09 at index 1 (1 of 2 bad)" in report.problems[0]
+    assert "`Idc`" in report.problems[0] and "got -2e-09 at index 1 of 2 (1 bad)" in report.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -100,11 +100,11 @@ RASTERS = {
     "negative count of events": Refusal(lambda: events.to_events([[-1]], dt=0.1), ParameterError, "raster", -1, "a count, 0, 1, 2"),
     "nan events": Refusal(lambda: events.to_events([[np.nan]], dt=0.1), ParameterError, "raster", ANY, "a count, 0, 1, 2"),
     "place": Refusal(
-        lambda: events.to_events(RASTER, dt=0.1, at="end"), ConfigError, "at", "end", "`at` cannot be 'end'. Known names: start, middle"
+        lambda: events.to_events(RASTER, dt=0.1, at="end"), ConfigError, "at", "end", "got the str 'end'. Known names: start, middle"
     ),
     "one time for all": Refusal(lambda: events.to_events(RASTER, dt=0.1, at=0.05), ShapeError, "at", (), r"\(5, 2\), that of `raster`"),
     "whole seconds": Refusal(
-        lambda: events.to_events(RASTER, dt=0.1, at=RASTER > 0), DTypeError, "at", ANY, '"start", "middle", or an array'
+        lambda: events.to_events(RASTER, dt=0.1, at=RASTER > 0), DTypeError, "at", ANY, "'start', 'middle', or an array"
     ),
     "after its step": Refusal(
         lambda: events.to_events(RASTER + 1, dt=0.1, at=RASTER + 0.11), ParameterError, "at", 0.11, "from 0 to `dt` = 0.1 s at every event"
@@ -133,7 +133,11 @@ RASTERS = {
         lambda: events.to_raster(RECORD, dt=0.1, channels=3), ParameterError, "events.channels", 3, r"below `channels` = 3; .* `remap`"
     ),
     "several": Refusal(
-        lambda: events.to_raster(RECORD, dt=0.1, several="sum"), ConfigError, "several", "sum", "`several` cannot be 'sum'. .*count, clip"
+        lambda: events.to_raster(RECORD, dt=0.1, several="sum"),
+        ConfigError,
+        "several",
+        "sum",
+        "`several` must be 'count' or 'clip'; got the str 'sum'. .*count, clip",
     ),
     "dtype": Refusal(lambda: events.to_raster(RECORD, dt=0.1, dtype="c8"), DTypeError, "dtype", "c8", "a real dtype such as"),
     "no dtype": Refusal(lambda: events.to_raster(RECORD, dt=0.1, dtype="spikes"), DTypeError, "dtype", "spikes", "a real dtype such as"),

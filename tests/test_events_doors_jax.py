@@ -161,7 +161,7 @@ TIMES = {
         ShapeError,
         "v_after",
         (3,),
-        r"\(2,\), as the .* broadcasts",
+        r"\(2,\), as .* broadcasts",
     ),
     "linear dt": Refusal(lambda: events.spike_time_linear(0.0, 2.0, v_th=1.0, dt=0.0), ParameterError, "dt", 0.0, "`dt` must be > 0"),
     "cubic slope": Refusal(

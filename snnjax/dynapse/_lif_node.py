@@ -66,7 +66,7 @@ def lif_of(name: str, node: graph.Neurons) -> LIFNode:
             advice = (
                 "A chip's neuron has a synapse, as `lif` has: train with that." if "leaky" in node.model else "Use `lif` or `lif_refrac`."
             )
-            _refuse(name, f"is of the model {node.model!r}, and a chip has none such. {advice}", node.model)
+            _refuse(name, f"is of the model {node.model!r}, which a chip does not have. {advice}", node.model)
         params = params["neuron"]
     lif = LIFParams(**_numbers(params))
     lif = lif if tau_syn is None else lif._replace(tau_syn=tau_syn)

@@ -61,7 +61,7 @@ def _problem(name: str, asked: np.ndarray, clipped: np.ndarray, low: float, high
     if not clipped.any():
         return ""
     index = np.unravel_index(int(np.argmax(clipped)), clipped.shape)
-    place = f" at index {', '.join(map(str, index))} ({int(clipped.sum())} of {clipped.size} bad)" if clipped.size > 1 else ""
+    place = f" at index {', '.join(map(str, index))} of {clipped.size} ({int(clipped.sum())} bad)" if clipped.size > 1 else ""
     value = float(asked[index])
     advice = " A chip cannot switch a current off: the smallest stands for 0." if value == 0 else ""
     return f"`{name}` must be a current that its bias can make, {low:.3g} to {high:.3g} A; got {value:.3g}{place}.{advice}"

@@ -18,7 +18,7 @@ import numpy as np
 from .._errors import ParameterError
 from ..functional._check import check_dt
 from ..functional._concrete import concrete
-from ._door import refuse_kind
+from ._door import HOST, refuse_kind
 
 _MARGIN = 1e-6  # of a step; what is left of an exact multiple after a shift by 4e9 steps in float64
 _ULPS = 4  # one rounding each of `dt`, of the product, of the quotient; and one to spare
@@ -29,7 +29,7 @@ def step_of(dt: Any, where: str) -> float:
     check_dt(dt, where)
     array = concrete(dt)
     if array is None:
-        refuse_kind("dt", dt, "one real number, the length of a step in seconds", where, "It is traced: call this outside `jit`.")
+        refuse_kind("dt", dt, "one real number, the length of a step in seconds", where, HOST)
     return float(array)
 
 

@@ -16,7 +16,7 @@ from ..functional._neuron import at_least_float32, float_dtype, numbers_as
 from ..functional._rank import leading
 
 _TRACED = (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)
-_HOST = "It is traced, but this function works on NumPy arrays: call it outside `jit`, `vmap` and `grad`."
+HOST = "It is traced, but this function works on NumPy arrays: call it outside `jit`, `vmap` and `grad`."
 
 
 def refuse_kind(field: str, value: Any, wanted: str, where: str, advice: str = "") -> NoReturn:
@@ -37,12 +37,13 @@ def refuse_value(field: str, value: Any, wanted: str, where: str, advice: str = 
     raise ParameterError(text, where=where, field=field, value=value, allowed=wanted)
 
 
-def check_choice(value: Any, field: str, allowed: Sequence[str], where: str) -> None:
-    """`value` is one of the `allowed` words."""
+def check_choice(value: Any, field: str, allowed: Sequence[str], where: str, wanted: str = "") -> None:
+    """`value` is one of the `allowed` words; `wanted` says what else there is."""
+    wanted = wanted or " or ".join(f"'{word}'" for word in allowed)
     if not isinstance(value, str):
-        refuse_kind(field, value, " or ".join(f'"{word}"' for word in allowed), where)
+        refuse_kind(field, value, wanted, where)
     if value not in allowed:
-        text = f"`{field}` cannot be {value!r}. {did_you_mean(value, allowed)}"
+        text = f"`{field}` must be {wanted}; got {describe(value)}. {did_you_mean(value, allowed)}"
         raise ConfigError(text, where=where, field=field, value=value, allowed=", ".join(allowed))
 
 
@@ -51,7 +52,7 @@ def array_of(value: Any, field: str, wanted: str, where: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except _TRACED:
-        refuse_kind(field, value, wanted, where, _HOST)
+        refuse_kind(field, value, wanted, where, HOST)
     except (TypeError, ValueError):  # a ragged list, a key
         refuse_kind(field, value, wanted, where)
 
@@ -62,7 +63,7 @@ def number(value: Any, field: str, domain: str, where: str) -> float:
     check_real(value, field, where, wanted)
     array = concrete(value)
     if array is None:
-        refuse_kind(field, value, wanted, where, _HOST)
+        refuse_kind(field, value, wanted, where, HOST)
     if array.shape != ():
         refuse_shape(field, array.shape, "()", where, "It is one number for all.")
     check_domain(value, field, Kind(field, "s", domain), where)

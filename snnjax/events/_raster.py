@@ -13,7 +13,7 @@ from ._door import array_of, check_choice, number, refuse_kind, refuse_shape, re
 from ._record import Events, check_events
 
 _PLACES = {"start": 0.0, "middle": 0.5}
-_AT = '"start", "middle", or an array of floats, in seconds'
+_AT = "'start', 'middle', or an array of floats, in seconds"
 _RASTER = "an array of counts (floats, integers or booleans)"
 
 
@@ -118,7 +118,7 @@ def _counts(raster: Any) -> np.ndarray:
 def _inside(at: Any, steps: np.ndarray, channels: np.ndarray, shape: tuple[int, ...], step: float) -> Any:
     """The times of the events from the starts of their steps."""
     if isinstance(at, str):
-        check_choice(at, "at", list(_PLACES), "to_events")
+        check_choice(at, "at", list(_PLACES), "to_events", _AT)
         return _PLACES[at] * step
     times = array_of(at, "at", _AT, "to_events")
     if times.dtype.kind != "f":

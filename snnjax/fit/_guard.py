@@ -144,8 +144,9 @@ def check(state: TrainState, *, patience: int = 5) -> None:
     if known < patience:
         return
     step, leaf = int(state.skipped.step), np.asarray(state.skipped.leaf).tobytes().rstrip(b"\0").decode("utf-8", "replace")
+    what = "The last step was" if known == 1 else f"The last {known} steps were"
     raise NumericsError(
-        f"The last {known} steps were skipped: `{leaf}` was NaN or infinite in step {step}. The parameters are those before the first of "
+        f"{what} skipped: `{leaf}` was NaN or infinite in step {step}. The parameters are those before the first of "
         "them. Look for NaN in the data, or use a smaller rate or `optax.clip_by_global_norm`.",
         where="check", field=leaf, value=step, allowed="finite",
     )  # fmt: skip

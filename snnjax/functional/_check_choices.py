@@ -85,8 +85,8 @@ def as_segment(segment: Any, where: str) -> int | None:
 def check_backend(backend: str, where: str) -> None:
     """`backend` is one that there is."""
     if backend not in ("auto", "scan", "pallas"):
-        raise ConfigError(
-            f"`backend` must be 'auto', 'scan' or 'pallas'; got {backend!r}.",
+        raise (ConfigError if isinstance(backend, str) else DTypeError)(
+            f"`backend` must be 'auto', 'scan' or 'pallas'; got {describe(backend)}.",
             where=where,
             field="backend",
             value=backend,

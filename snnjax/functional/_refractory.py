@@ -125,7 +125,7 @@ def refractory_steps(t_ref: Any, dt: Any, convention: str = "frozen") -> jax.Arr
     [0, 0, 1, 1]
     """
     if not isinstance(convention, str) or convention not in _CONVENTIONS:
-        raise ConfigError(
+        raise (ConfigError if isinstance(convention, str) else DTypeError)(
             f"`convention` must be 'frozen' or 'brian'; got {describe(convention)}. {did_you_mean(str(convention), _CONVENTIONS)}",
             where="refractory_steps",
             field="convention",
