@@ -176,11 +176,15 @@ def test_unknown_names_are_refused(trainable: Any, message: str) -> None:
 @pytest.mark.parametrize(
     "keywords, error, message",
     [
-        ({"steps": 1.5}, snnjax.DTypeError, "`steps` must be a whole number; got the float 1.5"),
-        ({"steps": -1}, snnjax.ParameterError, "`steps` must be >= 0; got -1"),
+        ({"steps": 1.5}, snnjax.DTypeError, "`steps` must be a whole number, 0 or more; got the float 1.5"),
+        ({"steps": -1}, snnjax.ParameterError, "`steps` must be a whole number, 0 or more; got -1"),
         ({"steps": 1, "optimizer": 0.1}, snnjax.DTypeError, "`optimizer` must be an Optax optimizer such as .*; got the float 0.1"),
-        ({"steps": 1, "loss": lambda p: p.tau_mem * jnp.ones(3)}, snnjax.ShapeError, r"`loss` must give one number; got shape \(3,\)"),
-        ({"steps": 1, "loss": lambda p: jnp.int32(p.tau_mem)}, snnjax.DTypeError, "`loss` must be a function with one floating number"),
+        ({"steps": 1, "loss": lambda p: p.tau_mem * jnp.ones(3)}, snnjax.ShapeError, r"gives one floating number; got shape \(3,\)"),
+        (
+            {"steps": 1, "loss": lambda p: jnp.int32(p.tau_mem)},
+            snnjax.DTypeError,
+            "`loss` must be a function that gives one floating number",
+        ),
         ({"steps": 1, "optimiser": None}, snnjax.ConfigError, "`optimiser` is not an argument of `minimize`. Did you mean `optimizer`?"),
         ({"steps": 1, "params": F.LIFParams(tau_mem=-1.0)}, snnjax.ParameterError, "`tau_mem` must be > 0 s"),
     ],

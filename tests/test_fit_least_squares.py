@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_number_of_steps() -> None:
         ({"dtt": 0.1}, snnjax.ConfigError, "dtt"),
         (
             {"neuron": F.recurrent(F.leaky), "params": F.recurrent(F.leaky).default(weight=jnp.zeros((2, 2)))},
-            snnjax.ShapeError,
+            snnjax.DTypeError,
             "neuron",
         ),
     ],
