@@ -8,11 +8,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -162,3 +166,37 @@ def _refuse_missing(missing: Sequence[str], where: str) -> None:
             field=missing[0],
             allowed="a value",
         )
+
+
+def describe(value: Any) -> str:
+    """What came, in a word or two: dtype and shape of an array, the name of a function, else type and value.
+
+    >>> describe(None), describe(2.5), describe([1, 2]), describe(np.zeros(3)), describe(len)
+    ('None', 'the float 2.5', 'the list [1, 2]', 'float64 of shape (3,)', 'the function `len`')
+    """
+    jax = sys.modules.get("jax")  # graphs do without it
+    if isinstance(value, np.ndarray | np.generic) or jax and isinstance(value, jax.Array):
+        kind = {"U": "strings", "S": "bytes", "O": "objects"}.get(getattr(value.dtype, "kind", ""), value.dtype)
+        return f"{kind} of shape {np.shape(value)}"
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class `{value.__name__}`"
+    if isinstance(value, np.dtype):
+        return str(value)
+    if hasattr(value, "_fields") or dataclasses.is_dataclass(value):
+        return f"`{type(value).__name__}`"
+    if callable(value):
+        return f"the function `{getattr(value, '__name__', type(value).__name__)}`"
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
+    """Type and value, where that is a short line without Python's own words for an object."""
+    kind, text = type(value).__name__, repr(value)
+    odd = not isinstance(value, str) and ("<" in text or "\n" in text)
+    if isinstance(value, list | tuple | set | Mapping) and (odd or len(text) > 60):
+        return f"a {kind} of length {len(value)}"
+    if odd or text.startswith(f"{kind}("):
+        return f"`{kind}`" if odd or len(text) > 60 else f"`{text}`"
+    return f"the {kind} {text if len(text) <= 60 else f'{text[:56]}...{text[-1]}'}"

@@ -233,7 +233,7 @@ OPERATIONS = [
         target_indices=INDICES[:1],
         adds=[Wrong("B15", "a number", 1, DTypeError)],
         also=[
-            (Wrong("E6", "b of another size", ("source_indices", UNTOLD), GraphError), {"b": G.Linear(np.ones((3, 2)))}),
+            (Wrong("E6", "b of another size", ("b", UNTOLD), GraphError), {"b": G.Linear(np.ones((3, 2)))}),
             (Wrong("C6", "source_indices beyond the channels", ("source_indices", UNTOLD), GraphError), {"source_indices": [0, 4]}),
             (Wrong("E2", "b with the same names", ("b", UNTOLD), GraphError), {"b": CHAIN}),
         ],
@@ -262,14 +262,14 @@ OPERATIONS = [
         G.register,
         {"model": "of_the_battery", "params": F.LIFParams},
         n_synapses=[
-            Wrong("B15", "negative", -1, GraphError),
-            Wrong("B15", "a fraction", 2.5, GraphError),
-            Wrong("B15", "a bool", True, GraphError),
+            Wrong("B15", "negative", -1, ParameterError),
+            Wrong("B15", "a fraction", 2.5, DTypeError),
+            Wrong("B15", "a bool", True, DTypeError),
         ],
         model=[
             Wrong("D19", "of the library", "lif", GraphError),
             Wrong("D19", "no identifier", "a b", GraphError),
-            Wrong("B15", "a number", 3, GraphError),
+            Wrong("B15", "a number", 3, DTypeError),
         ],
         params=[Wrong("B15", "a number", 3, DTypeError), Wrong("B15", "without kinds", {"tau": 3}, DTypeError, UNTOLD)],
     ),
@@ -291,7 +291,7 @@ BUILDING = [
         G.build,
         {"g": LATE},
         dt=[wrong for wrong in STEP if wrong.value is not None],
-        models=[Wrong("B15", "a list", [F.lif], GraphError, UNTOLD), Wrong("D5", "of the library", {"lif": F.lif}, GraphError, UNTOLD)],
+        models=[Wrong("B15", "a list", [F.lif], DTypeError, UNTOLD), Wrong("D5", "of the library", {"lif": F.lif}, GraphError, UNTOLD)],
     )[:-1],
     row("graph.build", "D2", "dt missing for delays", GraphError, "dt", None, lambda: G.build(LATE)),
     row(
@@ -365,9 +365,9 @@ FILES = [
             ("D4", "a key twice", TEXT.replace('"v_th"', '"tau_mem"', 1), FormatError),
         ]
     ),
-    row("graph.from_json", "D12", "another kind of text", FormatError, "graph", None, lambda: G.from_json("{}"), "text"),
+    row("graph.from_json", "D12", "another kind of text", FormatError, "text", None, lambda: G.from_json("{}")),
     *(
-        row("graph.from_json", case, name, GraphError, "g", UNTOLD, lambda text=text: G.from_json(text), "text")
+        row("graph.from_json", case, name, GraphError, "text", UNTOLD, lambda text=text: G.from_json(text))
         for case, name, text in [
             ("D1", "an unknown key", TEXT.replace('"v_th"', '"v_tt"', 1)),
             ("D14", "a negative time constant", TEXT.replace("0.02", "-0.02", 1)),

@@ -131,7 +131,7 @@ OTHERS = [
         rockpool.receive,
         {"x": np.zeros((5, 2), np.float32), "tau_syn": np.ones((2, 1))},
         x=ARRAY,
-        also=[(Wrong("B3", "tau_syn for three neurons", ("x", (5, 2)), ParameterError), {"tau_syn": np.ones((3, 1))})],
+        also=[(Wrong("B3", "tau_syn for three neurons", ("x", (5, 2)), ShapeError), {"tau_syn": np.ones((3, 1))})],
         tau_syn=[
             *NO_NUMBER,
             Wrong("B2", "of one axis", np.ones(2), ShapeError),
@@ -182,9 +182,9 @@ else:
                 (Wrong(case, name, (field, UNTOLD), errors), {"nir_graph": made})
                 for case, name, field, errors, made in [
                     ("A7", "time constants in milliseconds", "time_unit", ParameterError, _nir(tau=np.full(2, 20.0))),
-                    ("F3", "a negative time constant", "g", GraphError, _nir(tau=np.array([0.02, -1.0]))),
-                    ("A8", "a threshold at the reset", "g", GraphError, _nir(v_threshold=np.zeros(2))),
-                    ("A3", "a resistance that is NaN", "g", GraphError, _nir(r=np.array([1.0, NAN]))),
+                    ("F3", "a negative time constant", "nir_graph", GraphError, _nir(tau=np.array([0.02, -1.0]))),
+                    ("A8", "a threshold at the reset", "nir_graph", GraphError, _nir(v_threshold=np.zeros(2))),
+                    ("A3", "a resistance that is NaN", "nir_graph", GraphError, _nir(r=np.array([1.0, NAN]))),
                     ("B9", "a complex resistance", "r", DTypeError, _nir(r=np.ones(2, complex))),
                 ]
             ]

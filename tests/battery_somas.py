@@ -241,7 +241,7 @@ DRAWS = [
 ] + [
     row("somas.PerGroup", "B2", "more sizes than values", ShapeError, "sizes", (2, 2), lambda: somas.PerGroup((2, 2), (1.0,))),
     row("somas.PerGroup", "B15", "sizes that are no sizes", ShapeError, "sizes", (2.5,), lambda: somas.PerGroup((2.5,), (1.0,))),
-    row("somas.PerGroup", "A3", "values NaN", ParameterError, "value", NAN, lambda: somas.PerGroup((2,), (NAN,)), argument="values"),
+    row("somas.PerGroup", "A3", "values NaN", ParameterError, "values", NAN, lambda: somas.PerGroup((2,), (NAN,))),
     row(
         "somas.PerGroup",
         "B2",

@@ -67,7 +67,7 @@ REFUSALS: dict[str, tuple[type[snnjax.SnnjaxError], str, Any, str, dict[str, Any
         ParameterError,
         "weight",
         np.inf,
-        r"finite; got inf at index \(1, 2\) of 6",
+        r"finite; got inf at index \(1, 2\) of \(2, 3\)",
         {"weight": np.array([[0, 0, 0], [0, 0, np.inf]])},
     ),
     "weight None": (DTypeError, "weight", None, r"got None", {"weight": None}),

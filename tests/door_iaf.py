@@ -55,7 +55,7 @@ MAKING: dict[str, tuple[Any, type[Exception], str]] = {
         ShapeError,
         r"`delay_rec` must be one number or have the shape \(3, 3\)",
     ),
-    "a delay of no weights": (lambda: REC(None, BACK, delay=1e-3), ConfigError, "`delay` is that of weights, and there are none"),
+    "a delay of no weights": (lambda: REC(None, BACK, delay=1e-3), ConfigError, "`delay` is a delay of weights, and `weight` is None"),
     "a traced delay": (lambda: jax.jit(lambda d: FF(W, delay=d).weight)(1e-3), ConfigError, "`delay` must be known when the layer is made"),
     "a negative sigma": (lambda: FF(W, sigma=-1.0), ParameterError, "`sigma` must be >= 0 V and finite"),
     "a sigma that does not fit": (lambda: FF(W, sigma=np.ones(2)), ShapeError, r"`sigma` must be one number or one per neuron, \(3,\)"),

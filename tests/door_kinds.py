@@ -10,12 +10,18 @@ from snnjax import ConfigError, DTypeError, ParameterError
 
 KINDS = {
     "inputs complex": run(
-        DTypeError, "inputs", "complex64", r"`inputs` must be real.*got complex64 of shape \(5, 4\)", inputs=batch(4) * 1j
+        DTypeError,
+        "inputs",
+        "complex64",
+        r"`inputs` must be an array of real numbers; got complex64 of shape \(5, 4\)",
+        inputs=batch(4) * 1j,
     ),
     "inputs a complex number": run(
         DTypeError, "inputs", "complex", r"`inputs` must be an array of real numbers; got the complex 1j", inputs=1j
     ),
-    "inputs strings": run(DTypeError, "inputs", "<U1", r"`inputs` must be real numbers", inputs=np.array([["a"] * 4])),
+    "inputs strings": run(
+        DTypeError, "inputs", "<U1", r"`inputs` must be an array of real numbers; got strings", inputs=np.array([["a"] * 4])
+    ),
     "inputs a list": run(
         DTypeError,
         "inputs",

@@ -19,14 +19,24 @@ VALUES = {
         ParameterError, "tau_mem", -1.0, r"index 17 of 256 \(3 bad\)", inputs=batch(256), **lif(tau_mem=some_bad(256, 17, 40, 255))
     ),
     "tau_mem bad in a batch": run(
-        ParameterError, "tau_mem", -1.0, r"index \(1, 2\) of 8 \(1 bad\)", inputs=batch(2, 4), **lif(tau_mem=some_bad(8, 6).reshape(2, 4))
+        ParameterError,
+        "tau_mem",
+        -1.0,
+        r"index \(1, 2\) of \(2, 4\) \(1 bad\)",
+        inputs=batch(2, 4),
+        **lif(tau_mem=some_bad(8, 6).reshape(2, 4)),
     ),
     "tau_syn zero": run(ParameterError, "tau_syn", 0.0, r"`tau_syn` must be > 0 s", **lif(tau_syn=0.0)),
     "tau_syn of one of two synapses": run(
         ParameterError, "tau_syn", -1e-3, r"index 1 of 2", inputs=batch(2, 4), **wrapped(TWO, tau_syn=np.array([5e-3, -1e-3]))
     ),
     "tau_syn of one synapse of one neuron": run(
-        ParameterError, "tau_syn", -1.0, r"index \(1, 3\) of 8", inputs=batch(2, 4), **wrapped(TWO, tau_syn=some_bad(8, 7).reshape(2, 4))
+        ParameterError,
+        "tau_syn",
+        -1.0,
+        r"index \(1, 3\) of \(2, 4\)",
+        inputs=batch(2, 4),
+        **wrapped(TWO, tau_syn=some_bad(8, 7).reshape(2, 4)),
     ),
     "tau_th zero": run(ParameterError, "tau_th", 0.0, r"`tau_th` must be > 0 s", **wrapped(F.adaptive_leaky, tau_th=0.0)),
     "resistance zero": run(ParameterError, "resistance", 0.0, r"`resistance` must be > 0 ohm", **wrapped(F.leaky, resistance=0.0)),

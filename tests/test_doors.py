@@ -123,7 +123,7 @@ def test_a_wrappers_parameter_that_is_not_finite_is_refused_by_name(bad: float) 
     weight = np.zeros((4, 4), np.float32)
     weight[2, 1] = bad
     two = F.synapses(F.leaky, 2)
-    with pytest.raises(ParameterError, match=rf"`weight` must be finite; got {bad} at index \(2, 1\) of 16"):
+    with pytest.raises(ParameterError, match=rf"`weight` must be finite; got {bad} at index \(2, 1\) of \(4, 4\)"):
         F.simulate(**{**GOOD, "neuron": RECURRENT, "params": RECURRENT.default(weight=weight)})
     with pytest.raises(ParameterError, match=rf"`t_ref` must be >= 0 s and finite; got {bad}"):
         F.simulate(**{**GOOD, "neuron": F.lif_refrac, "params": F.lif_refrac.default(t_ref=bad)})

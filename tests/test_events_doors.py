@@ -96,7 +96,9 @@ RASTERS = {
     "flat raster": Refusal(
         lambda: events.to_events(RASTER[0], dt=0.1), ShapeError, "raster", (2,), r"\(T, channels\); got \(2,\)\. Pick one example"
     ),
-    "half an event": Refusal(lambda: events.to_events([[0, 0.5]], dt=0.1), ParameterError, "raster", 0.5, r"0\.5 at index \(0, 1\) of 2"),
+    "half an event": Refusal(
+        lambda: events.to_events([[0, 0.5]], dt=0.1), ParameterError, "raster", 0.5, r"0\.5 at index \(0, 1\) of \(1, 2\)"
+    ),
     "negative count of events": Refusal(lambda: events.to_events([[-1]], dt=0.1), ParameterError, "raster", -1, "a count, 0, 1, 2"),
     "nan events": Refusal(lambda: events.to_events([[np.nan]], dt=0.1), ParameterError, "raster", ANY, "a count, 0, 1, 2"),
     "place": Refusal(

@@ -253,7 +253,7 @@ def test_choices_hold_inside_of_a_cycle_too() -> None:
 
 
 REFUSALS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
-    "one input too many": (snnjax.DTypeError, "inputs", r"'middle' is none", {"inputs": {"left": 0, "right": 0, "middle": 0}}),
+    "one input too many": (snnjax.DTypeError, "inputs", r"got one for 'middle'", {"inputs": {"left": 0, "right": 0, "middle": 0}}),
     "one too few": (snnjax.DTypeError, "inputs", r"'right' is missing. Give zeros", {"inputs": {"left": np.ones((5, 2, 3))}}),
     "an array for two": (snnjax.DTypeError, "inputs", r"a mapping from the names of the inputs, left, right", {"inputs": np.ones((5, 3))}),
     "a list": (snnjax.DTypeError, "inputs", r"an array of real numbers; got the list .* for 'left'", {"left": [[1.0, 2.0, 3.0]]}),

@@ -180,7 +180,7 @@ def test_a_convolutional_network_needs_the_shape_of_its_input_and_then_keeps_it(
         eqx.nn.Lambda(jnp.ravel), linear(27, 4), somas.LIFSomaConfig(shape=(4,)).build(),
     ]  # fmt: skip
     net = somas.Sequential(layers)
-    with pytest.raises(snnjax.GraphError, match=r"shape of the input is not known: `layers\[0\]`.*`graph.of\(net, input_shape=") as caught:
+    with pytest.raises(snnjax.GraphError, match=r"`input_shape` is not known: `layers\[0\]`.*`graph.of\(net, input_shape=") as caught:
         G.of(net)
     assert caught.value.field == "input_shape"
     g = G.of(net, input_shape=(1, 8, 8))
@@ -211,16 +211,23 @@ class Own(eqx.Module):
 
 LIF3 = somas.LIFSomaConfig(shape=(3,)).build()
 REFUSED: dict[str, tuple[Any, type[snnjax.SnnjaxError], str, str]] = {
-    "a class of your own": (Own(), snnjax.GraphError, "layers[1]", r"`layers\[1\]` is a Own, for which a graph has no node. Write it as"),
+    "a class of your own": (
+        Own(), snnjax.GraphError, "layers[1]", r"`layers\[1\]` is of the class `Own`, for which a graph has no node. Write it as",
+    ),
     "a function of your own": (
         eqx.nn.Lambda(lambda x: x), snnjax.GraphError, "layers[1]", r"is a Lambda of a function that has no name in graphs. Those .* relu,",
     ),
-    "dropout": (eqx.nn.Dropout(0.5), snnjax.GraphError, "layers[1]", r"is a Dropout.*drops something.*`eqx.nn.inference_mode\(net\)`"),
-    "a norm": (eqx.nn.LayerNorm(3), snnjax.GraphError, "layers[1]", r"is a LayerNorm.*A normalisation over channels has no node"),
-    "layers in a layer": (
-        eqx.nn.MLP(3, 2, 4, 1, key=KEYS[0]), snnjax.GraphError, "layers[1]", r"is a MLP.*Put its layers one by one into `somas.Sequential`",
+    "dropout": (
+        eqx.nn.Dropout(0.5), snnjax.GraphError, "layers[1]", r"is of the class `Dropout`.*drops something.*`eqx.nn.inference_mode\(net\)`",
     ),
-    "three axes": (eqx.nn.AvgPool3d(2), snnjax.GraphError, "layers[1]", r"is a AvgPool3d, for which a graph has no node"),
+    "a norm": (
+        eqx.nn.LayerNorm(3), snnjax.GraphError, "layers[1]", r"is of the class `LayerNorm`.*A normalisation over channels has no node",
+    ),
+    "layers in a layer": (
+        eqx.nn.MLP(3, 2, 4, 1, key=KEYS[0]), snnjax.GraphError, "layers[1]",
+        r"is of the class `MLP`.*Put its layers one by one into `somas.Sequential`",
+    ),
+    "three axes": (eqx.nn.AvgPool3d(2), snnjax.GraphError, "layers[1]", r"is of the class `AvgPool3d`, for which a graph has no node"),
     "axes that are missing": (eqx.nn.AvgPool2d(2), snnjax.GraphError, "layers[1]", r"pools over 2 axes behind the channels, and gets"),
     "channels that are missing": (
         eqx.nn.Conv2d(2, 2, 3, key=KEYS[0]), snnjax.GraphError, "layers[1]", r"takes inputs of shape \(2, n, n\), channels first, and gets",

@@ -159,19 +159,19 @@ def test_an_edge_that_sums_channels_keeps_its_port():
 @pytest.mark.parametrize(
     "call, match",
     [
-        (lambda c: G.connect(c, G.Linear(np.ones((3, 2)))), r"`a` gives \(4,\) and `b` takes \(3,\): The source gives"),
+        (lambda c: G.connect(c, G.Linear(np.ones((3, 2)))), r"`a` gives \(4,\) and `b` takes \(3,\)\. Say which channels go where"),
         (lambda c: G.connect(c, lif(3), [0, 1, 4]), "`a` gives .* `source_indices` must be from 0 to 3; got 4"),
         (lambda c: G.connect(c, lif(3), [0, 1]), "It takes 2 channels from the source and gives 3 to the target"),
         (lambda c: G.connect(c, lif(3), [0, 1], [2, 2]), "`target_indices` names a channel more than once"),
         (lambda c: G.connect(c, c), r"`b` of `connect` has names that are taken: w, lif.*graph\.rename\(g"),
         (lambda c: G.connect(TOPOLOGIES["branch"], c), "`a` of `connect` must have one Output; it has 2: x, y"),
         (lambda c: G.connect(c, TOPOLOGIES["join"]), "`b` of `connect` must have one Input; it has 2: p, q"),
-        (lambda c: G.connect(G.Input(3), c), "`a` of `connect` must be a Graph, or a node that does something; got Input"),
-        (lambda c: G.connect(c, None), "`b` of `connect` must be a Graph, or a node that does something; got NoneType"),  # type: ignore
-        (lambda c: G.connect(c, lif(4), [0.5]), "`source_indices` of `Edge` must be integers"),
+        (lambda c: G.connect(G.Input(3), c), "`a` of `connect` must be a Graph, or a node that does something; got `Input`"),
+        (lambda c: G.connect(c, None), "`b` of `connect` must be a Graph, or a node that does something; got None"),  # type: ignore
+        (lambda c: G.connect(c, lif(4), [0.5]), "`source_indices` of `connect` must be integers"),
         (lambda c: G.connect(c, lif(4), target_index=[0]), "Did you mean `target_indices`?"),
         (lambda c: G.merge(c, TOPOLOGIES["residual"]), r"`graphs\[1\]` of `merge` has names that are taken: in, w, lif, out"),
-        (lambda c: G.merge(c, lif(2)), r"`graphs\[1\]` of `merge` must be a Graph; got Neurons"),
+        (lambda c: G.merge(c, lif(2)), r"`graphs\[1\]` of `merge` must be a Graph; got `Neurons`"),
         (lambda c: G.rename(c, {"lfi": "x"}), "`names` has 'lfi', which is no node of the graph. Did you mean `lif`?"),
         (lambda c: G.rename(c, {"lif": "w"}), "`names` would give two nodes the name 'w'"),
         (lambda c: G.rename(c, {"lif": "a/b"}), "`names` would call 'lif' 'a/b'. Names are letters"),
@@ -180,7 +180,7 @@ def test_an_edge_that_sums_channels_keeps_its_port():
         (lambda c: G.replace(c, "lif", lif(5)), r"`node` takes \(5,\) and gives \(5,\); 'lif' takes \(4,\) and gives \(4,\)"),
         (lambda c: G.replace(c, "lif", 3), "`node` of `replace` must be a node such as"),
         (lambda c: G.replace(TOPOLOGIES["nested"], "block", G.SubGraph(path({"a": G.Input(4), "b": G.Input(4)}))), "`node` takes"),
-        (lambda c: G.find(c, model=3), "`model` of `find` must be a name; got 3"),
+        (lambda c: G.find(c, model=3), "`model` of `find` must be a name; got the int 3"),
         (lambda c: G.find(c, kind=lif(2)), "`kind` of `find` must be a name or a class of nodes"),
         (lambda c: G.find(c, name="x"), "`name` is not an argument of `find`"),
         (lambda c: G.find({}), "`g` of `find` must be a Graph"),

@@ -157,7 +157,7 @@ def test_importing_loads_no_matplotlib_and_no_jax():
 @pytest.mark.parametrize(
     "g, match",
     [
-        ({}, "`g` must be a Graph; got dict"),
+        ({}, "`g` of `graph` must be a Graph; got the dict {}"),
         (path({f"n{k}": G.Alias(1) for k in range(201)}), "`g` has 201 nodes; nobody can read a picture of more than 200"),
         (G.Graph({"in": G.Input(1)}, edges(("in", "nowhere"))), "names the node 'nowhere', which `g` does not have"),
     ],

@@ -360,9 +360,7 @@ def test_names_that_meet_when_flattened_are_found():
 def test_what_uses_a_graph_refuses_one_with_problems_and_lists_them(tmp_path):
     bad = tau([0.1, NAN, -1.0, 0.1])
     for use in (lambda g: G.save(tmp_path / "x", g), G.to_json, lambda g: G.require_valid(g, "here")):
-        with pytest.raises(
-            snnjax.GraphError, match="The graph has 1 problem:\n  node 'node': `tau_mem` must be .* got nan at index 1"
-        ) as caught:
+        with pytest.raises(snnjax.GraphError, match="`g` has 1 problem:\n  node 'node': `tau_mem` must be .* got nan at index 1") as caught:
             use(bad)
         assert caught.value.value == G.validate(bad) and caught.value.field == "g"
     assert not list(tmp_path.iterdir())
@@ -423,5 +421,5 @@ def test_whatever_is_wrong_it_is_reported_and_nothing_raises(data):
 
 
 def test_validate_wants_a_graph():
-    with pytest.raises(snnjax.DTypeError, match="`g` of `validate` must be a Graph; got dict"):
+    with pytest.raises(snnjax.DTypeError, match="`g` of `validate` must be a Graph; got the dict {}"):
         G.validate({})  # type: ignore[arg-type]

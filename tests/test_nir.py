@@ -307,7 +307,7 @@ def test_a_bias_of_integrate_and_fire_is_lost() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "field", "words"),
     [
-        ({"g": 3}, DTypeError, "g", "`g` of `to_nir` must be a Graph; got int"),
+        ({"g": 3}, DTypeError, "g", "`g` of `to_nir` must be a Graph; got the int 3"),
         ({"g": graph.Graph({"i": graph.Input(2)}, [])}, GraphError, "g", "leads to no Output"),
         ({"dt": 0.0}, ParameterError, "dt", "`dt` must be > 0 s"),
         ({"dt": "1 ms"}, DTypeError, "dt", "`dt` must be one real number"),
@@ -342,9 +342,14 @@ def one(**changed: Any) -> Any:
         ({"reset": lambda v, s, p: v}, ConfigError, "reset", "a function of your own"),
         ({"synapse": "alpha"}, ConfigError, "synapse", '`synapse` must be "held" or "jump"'),
         ({"dt": 0.03, "integrator": F.euler}, ParameterError, "dt", "'lif': `dt` = 0.03 s is longer than `tau` = 0.02 s"),
-        ({"nir_graph": one(tau=np.array([0.02, -1.0]))}, GraphError, "g", "`tau_mem` must be > 0 s and finite; got -1.0 at index 1 of 2"),
-        ({"nir_graph": one(v_threshold=np.zeros(2))}, GraphError, "g", "`v_reset` must be below `v_th`"),
-        ({"nir_graph": one(r=np.array([1.0, np.nan]))}, GraphError, "g", "must be finite"),
+        (
+            {"nir_graph": one(tau=np.array([0.02, -1.0]))},
+            GraphError,
+            "nir_graph",
+            "`tau_mem` must be > 0 s and finite; got -1.0 at index 1 of 2",
+        ),
+        ({"nir_graph": one(v_threshold=np.zeros(2))}, GraphError, "nir_graph", "`v_reset` must be below `v_th`"),
+        ({"nir_graph": one(r=np.array([1.0, np.nan]))}, GraphError, "nir_graph", "must be finite"),
         ({"nir_graph": one(r=np.ones(2, complex))}, DTypeError, "r", "`r` must be an array of real numbers; got complex128"),
         ({"nir_graph": one(r=np.ones(2, "V2"))}, DTypeError, "r", "It looks like bfloat16, which HDF5 cannot hold"),
     ],

@@ -86,7 +86,7 @@ def test_steps_are_the_steps_of_a_simulation(made):
 
 def test_a_soma_is_made_from_its_own_config_only():
     assert somas.LIFSoma(somas.LIFSomaConfig(shape=(2,))).shape == (2,)
-    with pytest.raises(snnjax.DTypeError, match="`config` of `LeakySoma` must be a `LeakySomaConfig`; got LIFSomaConfig"):
+    with pytest.raises(snnjax.DTypeError, match="`config` of `LeakySoma` must be of the class `LeakySomaConfig`; got `LIFSomaConfig"):
         somas.LeakySoma(somas.LIFSomaConfig(shape=(2,)))
 
 
@@ -256,37 +256,37 @@ def test_a_network_works_under_vmap_over_networks():
 @pytest.mark.parametrize(
     "layer, match",
     [
-        (somas.LIFSomaConfig(shape=(2,)), "Build it first"),
-        (eqx.nn.Linear, "Give an instance"),
-        (jnp.tanh, "Wrap a function in `eqx.nn.Lambda"),
-        (3.0, "A layer is a soma"),
-        (None, "A layer is a soma"),
+        (somas.LIFSomaConfig(shape=(2,)), r"`LIFSomaConfig\(shape=\(2,\)\)`. Build it first"),
+        (eqx.nn.Linear, "the class `Linear`. Give an instance"),
+        (jnp.tanh, "the function `tanh`. Wrap a function in `eqx.nn.Lambda"),
+        (3.0, "the float 3.0. A layer is a soma"),
+        (None, "None. A layer is a soma"),
     ],
 )
 def test_what_is_no_layer_is_refused(layer, match):
-    with pytest.raises(snnjax.ConfigError, match=rf"`layers\[0\]` cannot be a .*{match}"):
+    with pytest.raises(snnjax.ConfigError, match=rf"`layers\[0\]` cannot be {match}"):
         somas.Sequential([layer])
 
 
 def test_a_network_names_the_layer_whose_input_does_not_fit():
     net = _network(_key())
-    with pytest.raises(snnjax.ShapeError, match=r"`layers\[0\]` takes 10 features; its input has the shape \(11,\)"):
+    with pytest.raises(snnjax.ShapeError, match=r"`inputs` of `layers\[0\]` must have 10 features in the last axis; got \(11,\)"):
         net.simulate(jnp.zeros((5, 2, 11)), dt=DT)
-    with pytest.raises(snnjax.ShapeError, match="is the time axis missing"):
+    with pytest.raises(snnjax.ShapeError, match="Is the time axis missing"):
         net.simulate(jnp.zeros(10), dt=DT)
     for net_2d, shape in (
         (_convolutional(_key()), (5, 2, 8, 8)),
         (somas.Sequential([eqx.nn.ConvTranspose1d(3, 2, 3, key=_key())]), (5, 2, 8)),
     ):
         with pytest.raises(
-            snnjax.ShapeError, match=rf"`layers\[0\]` takes . channels.*its input has the shape {re.escape(str(shape[1:]))}"
+            snnjax.ShapeError, match=rf"`inputs` of `layers\[0\]` must be \(., size.*channels.*got {re.escape(str(shape[1:]))}"
         ):
             net_2d.simulate(jnp.zeros(shape), dt=DT)
     with pytest.raises(snnjax.ShapeError, match=r"`inputs` must have shape \(T, ...\), time first; got \(\)"):
         net.simulate(jnp.zeros(()), dt=DT)
     with pytest.raises(snnjax.ShapeError, match="state"):
         net.simulate(jnp.zeros((5, 3, 10)), dt=DT, state=net.init((2,)))
-    with pytest.raises(snnjax.DTypeError, match="`state` must be a tuple with one entry for each of the 4 layers; got NoneType"):
+    with pytest.raises(snnjax.DTypeError, match="`state` must be a tuple with one entry for each of the 4 layers; got None"):
         net(None, jnp.zeros(10), dt=DT)
 
 

@@ -495,7 +495,7 @@ def test_values_in_a_text_are_checked_like_any_other(field, value):
         (lambda t: t.replace("1.0", "[" * 1000 + "]" * 1000, 1), "at most 64 levels deep"),
         (lambda t: "[" * 200000, "at most 64 levels deep"),
         (lambda t: b"\xff\xfe", "must be UTF-8"),
-        (lambda t: 3, "must be JSON text; got int"),
+        (lambda t: 3, "must be JSON text; got the int 3"),
     ],
 )  # fmt: skip
 def test_text_that_is_not_strict_json_is_refused(spoil, match):

@@ -312,7 +312,7 @@ def test_an_extra_of_another_structure_is_refused(path, like, match):
 
 
 def test_extra_holds_arrays_keys_and_numbers_only(tmp_path):
-    with pytest.raises(snnjax.DTypeError, match=r"`extra\['f'\]` must be an array, a key or a number; got function"):
+    with pytest.raises(snnjax.DTypeError, match=r"`extra\['f'\]` must be an array, a key or a number; got the function"):
         somas.save(tmp_path / "x", somas.LIFSomaConfig(shape=(2,)).build(), extra={"f": lambda: 0})
 
 

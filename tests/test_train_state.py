@@ -156,6 +156,6 @@ def test_what_a_state_cannot_hold_is_refused(tmp_path: Path) -> None:
             call()
     with pytest.raises(snnjax.ParameterError, match="`max_bytes` must be a whole number, 0 or more; got -1"):
         fit.load_state(tmp_path / "x", state(), max_bytes=-1)
-    with pytest.raises(snnjax.DTypeError, match=r"`state\.cursor` must be an array, a key or a number; got str") as caught:
+    with pytest.raises(snnjax.DTypeError, match=r"`state\.cursor` must be an array, a key or a number; got the str 'here'") as caught:
         fit.save_state(tmp_path / "x", state(cursor="here"))
     assert caught.value.field == "state.cursor" and not list(tmp_path.iterdir())

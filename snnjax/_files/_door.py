@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .._errors import DTypeError, ParameterError
+from .._errors import DTypeError, ParameterError, describe
 
 
 def check_path(path: Any, where: str) -> None:
@@ -20,7 +20,7 @@ def check_path(path: Any, where: str) -> None:
     """
     if not isinstance(path, str | os.PathLike):
         wanted = "a path, a string or a `pathlib.Path`"
-        raise DTypeError(f"`path` must be {wanted}; got {_said(path)}.", where=where, field="path", value=path, allowed=wanted)
+        raise DTypeError(f"`path` must be {wanted}; got {describe(path)}.", where=where, field="path", value=path, allowed=wanted)
 
 
 def check_max_bytes(max_bytes: Any, where: str) -> None:
@@ -29,9 +29,5 @@ def check_max_bytes(max_bytes: Any, where: str) -> None:
         return
     wanted = "a whole number, 0 or more"
     refused = ParameterError if type(max_bytes) is int else DTypeError
-    text = f"`max_bytes` must be {wanted}; got {_said(max_bytes) if refused is DTypeError else max_bytes}."
+    text = f"`max_bytes` must be {wanted}; got {describe(max_bytes) if refused is DTypeError else max_bytes}."
     raise refused(text, where=where, field="max_bytes", value=max_bytes, allowed=wanted)
-
-
-def _said(value: Any) -> str:
-    return "None" if value is None else f"the {type(value).__name__} {value!r:.60}"

@@ -19,7 +19,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from .._errors import FormatError
+from .._errors import FormatError, describe
 
 MAX_BYTES = 48 * 2**20  # reading takes up to four times as much
 MAX_DEPTH = 64
@@ -42,7 +42,7 @@ def parse(text: str | bytes, *, source: str = "the text") -> Any:
             is larger or deeper than anything this library writes.
     """
     if not isinstance(text, str | bytes | bytearray):
-        _refuse(source, f"be JSON text; got {type(text).__name__}")
+        _refuse(source, f"be JSON text; got {describe(text)}")
     if len(text) > MAX_BYTES:
         _refuse(source, f"be at most {MAX_BYTES} bytes long; got {len(text)}")
     try:
@@ -78,7 +78,7 @@ def parse(text: str | bytes, *, source: str = "the text") -> Any:
     try:
         return json.loads(text, parse_int=integer, parse_float=real, parse_constant=constant, object_pairs_hook=pairs)
     except (json.JSONDecodeError, RecursionError) as error:
-        _refuse(source, f"be complete JSON; {error}")
+        _refuse(source, f"be complete JSON; {_fault(error)}")
 
 
 def dump(value: Any, *, indent: int | None = None) -> str:
@@ -93,6 +93,13 @@ def dump(value: Any, *, indent: int | None = None) -> str:
 def memory_of(text: str) -> int:
     """At most so many bytes do the values take that `text` holds: 26 times as many as the text, if it is `[[],[],...]`."""
     return 2 * len(text) + 64 * text.count(",") + 240 * text.count("{") + 80 * text.count("[")
+
+
+def _fault(error: Exception) -> str:
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    what = f"{error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at").removesuffix(" starting")
+    return f"line {error.lineno}, column {error.colno} is not: {what}"
 
 
 def _refuse(source: str, must: str) -> NoReturn:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, FormatError
+from .._errors import DTypeError, FormatError, describe
 
 
 def pack(tree: Any, name: str, *, functions: bool = False) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
@@ -38,7 +38,7 @@ def pack(tree: Any, name: str, *, functions: bool = False) -> tuple[list[dict[st
             entry["function"] = _name_of(leaf)
         else:
             raise DTypeError(
-                f"`{name}{entry['path']}` must be an array, a key or a number; got {type(leaf).__name__}.",
+                f"`{name}{entry['path']}` must be an array, a key or a number; got {describe(leaf)}.",
                 where="save",
                 field=f"{name}{entry['path']}",
                 value=leaf,

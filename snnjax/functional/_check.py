@@ -115,7 +115,7 @@ def _check_inputs_are_numbers(inputs: Any, where: str, field: str = "inputs") ->
         return
     if dtype is not None and any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
         return
-    what = "an array of real numbers" if dtype is None else "real numbers (floats; integers and booleans are cast)"
+    what = "an array of real numbers"
     advice = " Convert it with `jnp.asarray(...)`." if type(inputs) in (list, tuple) else ""
     raise DTypeError(
         f"`{field}` must be {what}; got {describe(inputs)}.{advice}",
@@ -221,7 +221,7 @@ def check_steps(params: Any, dt: Any, integrator: Integrator, where: str) -> Non
 def _check_duration(name: str, array: np.ndarray, dt: float, where: str) -> None:
     steps = array / dt
     allowed = f"0, or more than half of `dt` = {dt} s"
-    advice = "It rounds to no step at all: use 0 for no refractory period, or a shorter `dt`."
+    advice = f"It rounds to no step at all: use 0 for no {'delay' if 'delay' in name else 'refractory period'}, or a shorter `dt`."
     refuse_where((array > 0) & (steps <= 0.5 * (1 + _ROUNDING)), array, name, allowed, where, advice)
     advice = f"A step is `dt` = {dt} s, and steps are counted in 32 bits."
     refuse_where(steps > np.iinfo(np.int32).max, array, name, "shorter than 2**31 steps", where, advice)
@@ -232,10 +232,12 @@ def _check_explicit(name: str, tau: float, dt: float, integrator: Integrator, wh
         return
     with jax.ensure_compile_time_eval():
         left = float(integrator.decay(dt, tau))
+    with np.errstate(over="ignore"):  # of what was a float32 not the digits that float64 adds
+        told = str(np.float32(tau)) if float(np.float32(tau)) == tau else str(tau)
     what = "diverges" if abs(left) > 1 else "oscillates around the solution" if left < 0 else "is far from the solution"
     raise ParameterError(
-        f"`dt` = {dt} s is more than {'twice ' if dt > 2 * tau else ''}`{name}` = {tau} s: a step of that length with `{integrator.name}` "
-        f"{what}. Use `dt` <= {tau} s, or `integrator=F.exact`.",
+        f"`dt` = {dt} s is more than {'twice ' if dt > 2 * tau else ''}`{name}` = {told} s: a step of that length with `{integrator.name}` "
+        f"{what}. Use `dt` <= {told} s, or `integrator=F.exact`.",
         where=where,
         field="dt",
         value=dt,

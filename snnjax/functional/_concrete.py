@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, ParameterError, ShapeError
+from .._errors import DTypeError, ParameterError, ShapeError, describe
 from .._kinds import DOMAINS, Kind
 
 Shape = tuple[int, ...]
@@ -27,24 +26,6 @@ def concrete(value: Any) -> np.ndarray | None:
         return None
     # NumPy does not know bfloat16 as a number; float64 holds every one of them.
     return array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
-
-
-def describe(value: Any) -> str:
-    """What came, in a word or two: dtype and shape of an array, the name of a function, else type and value."""
-    if isinstance(value, _ARRAYS):
-        return f"{value.dtype} of shape {np.shape(value)}"
-    if value is None:
-        return "None"
-    if isinstance(value, type):
-        return f"the class `{value.__name__}`"
-    if isinstance(value, np.dtype):
-        return str(value)
-    if hasattr(value, "_fields") or dataclasses.is_dataclass(value):
-        return f"`{type(value).__name__}`"
-    if callable(value):
-        return f"the function `{getattr(value, '__name__', type(value).__name__)}`"
-    text = repr(value)
-    return f"the {type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 def as_shape(shape: Any, where: str, field: str = "shape") -> Shape:
@@ -133,7 +114,7 @@ def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, w
     place = ""
     if bad.size > 1:
         position = index[0] if bad.ndim == 1 else tuple(int(k) for k in index)
-        place = f" at index {position} of {bad.size} ({int(bad.sum())} bad)"
+        place = f" at index {position} of {bad.size if bad.ndim == 1 else bad.shape} ({int(bad.sum())} bad)"
     raise ParameterError(
         f"`{field}` must be {allowed}; got {value}{place}.{' ' + advice if advice else ''}",
         where=where,

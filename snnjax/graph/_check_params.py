@@ -57,7 +57,8 @@ def _record(where: str, given: Mapping[str, Any], wanted: Parameters, prefix: st
             yield from _record(where, given[name], kind, f"{label}.", shape, () if around else ports)
         else:
             wants = "a number or an array" if isinstance(kind, Kind) else f"a mapping of {', '.join(kind)}"
-            yield Problem(where, f"`{label}` must be {wants}.", f"`replace` the node by one with {wants} there.", "parameter")
+            came = "a mapping" if isinstance(given[name], Mapping) else "a number" if given[name].ndim == 0 else "an array"
+            yield Problem(where, f"`{label}` must be {wants}; got {came}.", f"`replace` the node by one with {wants} there.", "parameter")
     yield from _reset_below_threshold(where, given, wanted, prefix, shape)
 
 

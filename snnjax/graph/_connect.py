@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, describe, refuses_unknown_keywords
 from ._check_edges import edge_problems
-from ._edge import Edge
+from ._data import indices_of
+from ._edge import Edge, check_adds
 from ._graph import Graph, SubGraph
 from ._join import without
 from ._neurons import Neurons
@@ -50,6 +51,10 @@ def connect(a: Graph | Node, b: Graph | Node, source_indices: Any = None, target
     joint_a = fresh("joint", taken)
     joint_b = fresh("joint", {*taken, joint_a})
     out, into = first.nodes[leaves].output_shape, second.nodes[enters].input_shape
+    source_indices, target_indices = (
+        indices_of(it, field, "connect") for field, it in (("source_indices", source_indices), ("target_indices", target_indices))
+    )
+    check_adds(adds, "connect")
     joint = Edge(joint_a, joint_b, source_indices, target_indices, adds)
     _check_fits(Graph({joint_a: Alias(out), joint_b: Alias(into)}, [joint]), out, into)
     nodes = {**kept_first, joint_a: Alias(out), joint_b: Alias(into), **kept_second}
@@ -61,7 +66,7 @@ def _as_graphs(a: Any, b: Any) -> tuple[Graph, Graph]:
     for field, it in (("a", a), ("b", b)):
         if not isinstance(it, Graph | Node) or isinstance(it, Input | Output):
             raise DTypeError(
-                f"`{field}` of `connect` must be a Graph, or a node that does something; got {type(it).__name__}. "
+                f"`{field}` of `connect` must be a Graph, or a node that does something; got {describe(it)}. "
                 "`connect` makes the Input and the Output by itself.",
                 where="connect", field=field, value=type(it).__name__, allowed="a Graph or a node",
             )  # fmt: skip
@@ -114,7 +119,9 @@ def _moved(g: Graph, old: str, new: str) -> list[Edge]:
 
 def _check_fits(joint: Graph, out: tuple[int, ...], into: tuple[int, ...]) -> None:
     for problem in edge_problems(joint, wires(joint)):
+        field = "b" if problem.kind == "shape" else "target_indices" if problem.what.startswith("`target_") else "source_indices"
+        what = "." if problem.kind == "shape" else f": {problem.what}"
         raise GraphError(
-            f"`a` gives {out} and `b` takes {into}: {problem.what} {problem.how}",
-            where="connect", field="source_indices", value=(out, into), allowed="shapes and indices that fit",
+            f"`a` gives {out} and `b` takes {into}{what} {problem.how}",
+            where="connect", field=field, value=(out, into), allowed="shapes and indices that fit",
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import DTypeError, ShapeError, options
+from .._errors import DTypeError, ShapeError, describe, options
 from ._data import Shape, array_of, shape_of
 from ._node import Node
 
@@ -100,7 +100,7 @@ class Pool(Node):
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str):
             raise DTypeError(
-                f"`kind` of `Pool` must be one of {', '.join(POOLINGS)}; got {type(self.kind).__name__}.",
+                f"`kind` of `Pool` must be one of {', '.join(POOLINGS)}; got {describe(self.kind)}.",
                 where="Pool", field="kind", value=self.kind, allowed=", ".join(POOLINGS),
             )  # fmt: skip
         shape = shape_of(self.input_shape, "input_shape", "Pool")
@@ -129,7 +129,7 @@ def _per_axis(value: Any, field: str, axes: int, where: str) -> Shape:
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
     if len(values) != axes or not all(_whole(n, 1) for n in values):
         raise ShapeError(
-            f"`{field}` of `{where}` must be a positive integer{f', or {axes} of them' if axes > 1 else ''}; got {value!r:.60}.",
+            f"`{field}` of `{where}` must be a positive integer{f', or {axes} of them' if axes > 1 else ''}; got {describe(value)}.",
             where=where, field=field, value=value, allowed=f"1, 2, ...; or {axes} of them",
         )  # fmt: skip
     return tuple(map(int, values))
@@ -140,8 +140,8 @@ def _pairs(value: Any, axes: int, where: str) -> tuple[tuple[int, int], ...]:
     pairs = tuple(tuple(it) if isinstance(it, Sequence) and not isinstance(it, str) else (it, it) for it in values)
     if len(pairs) != axes or not all(len(pair) == 2 and all(_whole(n, 0) for n in pair) for pair in pairs):
         raise ShapeError(
-            f"`padding` of `{where}` must be a number of zeros >= 0, or a pair (before, after) for each of the {axes} spatial axes; "
-            f"got {value!r:.60}.",
+            f"`padding` of `{where}` must be a number of zeros >= 0, or a pair (before, after) per spatial axis ({axes}); "
+            f"got {describe(value)}.",
             where=where, field="padding", value=value, allowed="integers >= 0",
         )  # fmt: skip
     return tuple((int(before), int(after)) for before, after in pairs)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._errors import DTypeError, ShapeError
+from .._errors import describe as said
 
 Shape = tuple[int, ...]
 
@@ -85,20 +86,20 @@ def array_of(value: Any, field: str, where: str) -> np.ndarray:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in _KNOWN and array.dtype.name != "bfloat16":
-        _refuse(value if array.ndim == 0 else f"dtype {array.dtype.name}", field, where)
+        _refuse(value if array.ndim == 0 else array, field, where)
     return _frozen(array)
 
 
 def _converted(value: Any, field: str, where: str, dtype: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype)
-    except Exception as error:  # whatever a foreign array raises: JAX's tracers raise errors of JAX, which must not be imported
+    except Exception:  # whatever a foreign array raises: JAX's tracers raise errors of JAX, which must not be imported
         # Classes of JAX are told by their names: it must not be imported.
         is_traced = "Tracer" in type(value).__name__
-        what = "a traced value" if is_traced else f"{type(value).__name__} ({type(error).__name__})"
+        what = "a traced value" if is_traced else f"{said(value)}, which is no array"
         advice = " It has no number yet: make the graph outside of `jit`." if is_traced else ""
         raise DTypeError(
-            f"`{field}` of `{where}` must be a number or an array of numbers, and this cannot be made one: {what}.{advice}",
+            f"`{field}` of `{where}` must be a real number or an array of real numbers; got {what}.{advice}",
             where=where,
             field=field,
             value=what,
@@ -107,12 +108,12 @@ def _converted(value: Any, field: str, where: str, dtype: Any) -> np.ndarray:
 
 
 def _refuse(value: Any, field: str, where: str) -> None:
-    text = value if isinstance(value, str) and value.startswith("dtype ") else f"{type(value).__name__} {value!r:.60}"
+    text = said(value)
     raise DTypeError(
         f"`{field}` of `{where}` must be a real number or an array of real numbers; got {text}.",
         where=where,
         field=field,
-        value=text,
+        value=str(value.dtype) if isinstance(value, np.ndarray) else value,
         allowed=", ".join(DTYPES),
     )
 
@@ -144,7 +145,7 @@ def indices_of(value: Any, field: str, where: str) -> np.ndarray | None:
     if array.dtype.kind not in "iu":
         advice = " Use `numpy.flatnonzero(...)` of a mask." if array.dtype.kind == "b" else ""
         raise DTypeError(
-            f"`{field}` of `{where}` must be integers, the numbers of channels; got {array.dtype}.{advice}",
+            f"`{field}` of `{where}` must be integers, the numbers of channels; got {said(array)}.{advice}",
             where=where, field=field, value=str(array.dtype), allowed="a 1-d array of integers",
         )  # fmt: skip
     if array.ndim != 1:
@@ -164,13 +165,13 @@ def shape_of(value: Any, field: str, where: str) -> Shape:
     axes = tuple(value) if isinstance(value, tuple | list) else (value,)
     if not all(isinstance(n, int | np.integer) and not isinstance(n, bool) and n >= 0 for n in axes) or len(axes) > _MAX_AXES:
         raise ShapeError(
-            f"`{field}` of `{where}` must be an integer or a tuple of integers, none of them negative; got {value!r:.80}.",
+            f"`{field}` of `{where}` must be an integer or a tuple of integers, none of them negative; got {said(value)}.",
             where=where, field=field, value=value, allowed="N or (..., N)",
         )  # fmt: skip
     axes = tuple(map(int, axes))
     if math.prod(axes) > MAX_CHANNELS:
         raise ShapeError(
-            f"`{field}` of `{where}` may have 2**31 - 1 channels at most; got {value!r:.80}.",
+            f"`{field}` of `{where}` may have 2**31 - 1 channels at most; got {said(value)}.",
             where=where, field=field, value=value, allowed=f"at most {MAX_CHANNELS} channels",
         )  # fmt: skip
     return axes
@@ -181,7 +182,7 @@ def params_of(value: Any, where: str, field: str = "params", depth: int = 0) -> 
     items = value._asdict() if hasattr(value, "_asdict") else value
     if not isinstance(items, Mapping) or not all(isinstance(name, str) for name in items) or depth > _MAX_DEPTH:
         raise DTypeError(
-            f"`{field}` of `{where}` must be the Params of the model or a mapping from their names; got {type(value).__name__}.",
+            f"`{field}` of `{where}` must be the Params of the model or a mapping from their names; got {said(value)}.",
             where=where, field=field, value=type(value).__name__, allowed="Params, or a mapping of numbers and arrays",
         )  # fmt: skip
     made = {}
@@ -210,8 +211,7 @@ def json_of(value: Any, field: str, where: str, depth: int = 0) -> Any:
         if isinstance(value, float) and math.isfinite(value):
             return float(value)
     raise DTypeError(
-        f"`{field}` of `{where}` must hold what JSON can hold (finite numbers, strings, lists, mappings); got {type(value).__name__} "
-        f"{value!r:.60}.",
+        f"`{field}` of `{where}` must hold what JSON can hold (finite numbers, strings, lists, mappings); got {said(value)}.",
         where=where, field=field, value=type(value).__name__, allowed="JSON values",
     )  # fmt: skip
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._errors import DTypeError, options
+from .._errors import describe as said
 from ._data import describe, indices_of, same
+
+
+def check_adds(adds: Any, where: str) -> None:
+    if not isinstance(adds, bool):
+        text = f"`adds` of `{where}` must be True or False; got {said(adds)}."
+        raise DTypeError(text, where=where, field="adds", value=adds, allowed="True or False")
 
 
 @options
@@ -38,13 +45,14 @@ class Edge:
     adds: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.source, str) and isinstance(self.target, str) and isinstance(self.adds, bool)):
-            field = "source" if not isinstance(self.source, str) else "target" if not isinstance(self.target, str) else "adds"
-            wanted = "True or False" if field == "adds" else "the name of a node"
+        if not (isinstance(self.source, str) and isinstance(self.target, str)):
+            field = "source" if not isinstance(self.source, str) else "target"
+            wanted = "the name of a node"
             raise DTypeError(
-                f"`{field}` of `Edge` must be {wanted}; got {type(getattr(self, field)).__name__}.",
+                f"`{field}` of `Edge` must be {wanted}; got {said(getattr(self, field))}.",
                 where="Edge", field=field, value=getattr(self, field), allowed=wanted,
             )  # fmt: skip
+        check_adds(self.adds, "Edge")
         for field in ("source_indices", "target_indices"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, indices_of(getattr(self, field), field, "Edge"))

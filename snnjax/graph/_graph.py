@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import DTypeError, GraphError, options, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, describe, options, refuses_unknown_keywords
 from ._data import ReadOnly, Shape
 from ._edge import Edge
 from ._node import Node
@@ -84,7 +84,7 @@ def equal(a: Graph, b: Graph) -> bool:
 def check_graph(value: Any, field: str, where: str) -> None:
     if not isinstance(value, Graph):
         raise DTypeError(
-            f"`{field}` of `{where}` must be a Graph; got {type(value).__name__}.",
+            f"`{field}` of `{where}` must be a Graph; got {describe(value)}.",
             where=where, field=field, value=type(value).__name__, allowed="a Graph",
         )  # fmt: skip
 
@@ -118,7 +118,7 @@ def _edges(edges: Any) -> tuple[Edge, ...]:
     for k, edge in enumerate(made):
         if not isinstance(edge, Edge):
             raise DTypeError(
-                f"`edges` of `Graph` must be Edges, `graph.Edge(source, target)`; got {type(edge).__name__} at {k}.",
+                f"`edges` of `Graph` must be Edges, `graph.Edge(source, target)`; got {describe(edge)} at index {k}.",
                 where="Graph", field="edges", value=type(edge).__name__, allowed="a sequence of Edge",
             )  # fmt: skip
     return made
@@ -147,7 +147,7 @@ class SubGraph(Node):
         check_graph(self.graph, "graph", "SubGraph")
         if self.depth > MAX_DEPTH:
             raise GraphError(
-                f"Graphs may be nested {MAX_DEPTH} deep; this would be {self.depth}. Use `graph.flatten` on the inner ones.",
+                f"`graph` of `SubGraph` may be nested {MAX_DEPTH} deep at most; got {self.depth}. Use `graph.flatten` on the inner ones.",
                 where="SubGraph",
                 field="graph",
                 value=self.depth,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._errors import DTypeError, options
+from .._errors import DTypeError, describe, options
 from ._data import Shape, json_of, params_of, shape_of
 from ._models import model_named
 from ._node import Node
@@ -43,7 +43,7 @@ class Neurons(Node):
     def __post_init__(self) -> None:
         if not isinstance(self.model, str):
             raise DTypeError(
-                f"`model` of `Neurons` must be the name of a neuron model, such as 'lif' (`F.lif.name`); got {type(self.model).__name__}.",
+                f"`model` of `Neurons` must be the name of a neuron model, such as 'lif' (`F.lif.name`); got {describe(self.model)}.",
                 where="Neurons", field="model", value=type(self.model).__name__, allowed="a string",
             )  # fmt: skip
         choices = None if self.choices is None else json_of(self.choices, "choices", "Neurons")

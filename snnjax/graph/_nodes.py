@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import DTypeError, ShapeError, options
+from .._errors import DTypeError, ShapeError, describe, options
 from ._data import Shape, array_of, shape_of
 from ._node import Node
 
@@ -173,7 +173,7 @@ class Flatten(Node):
 def _axis(axis: Any, field: str, shape: Shape) -> int:
     if not isinstance(axis, int | np.integer) or isinstance(axis, bool) or not -len(shape) <= axis < len(shape):
         raise ShapeError(
-            f"`{field}` of `Flatten` must be one of the {len(shape)} axes of {shape}; got {axis!r:.40}.",
+            f"`{field}` of `Flatten` must be one of the {len(shape)} axes of {shape}; got {describe(axis)}.",
             where="Flatten", field=field, value=axis, allowed=f"{-len(shape)} to {len(shape) - 1}",
         )  # fmt: skip
     return int(axis) % len(shape)
@@ -246,7 +246,7 @@ class Activation(Node):
     def __post_init__(self) -> None:
         if not isinstance(self.function, str):
             raise DTypeError(
-                f"`function` of `Activation` must be a name, one of {', '.join(ACTIVATIONS)}; got {type(self.function).__name__}.",
+                f"`function` of `Activation` must be a name, one of {', '.join(ACTIVATIONS)}; got {describe(self.function)}.",
                 where="Activation", field="function", value=self.function, allowed=", ".join(ACTIVATIONS),
             )  # fmt: skip
         self._set(shape=shape_of(self.shape, "shape", "Activation"))

@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
-from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, describe, refuses_unknown_keywords
 from ._check_names import RULE, is_name
 from ._graph import Graph, check_graph, port_shape, split
 from ._neurons import Neurons
@@ -33,7 +33,7 @@ def find(g: Graph, *, model: str | None = None, kind: type | str | None = None) 
     if not isinstance(model, str | None) or not isinstance(kind, type | str | None):
         field, value = ("kind", kind) if isinstance(model, str | None) else ("model", model)
         raise DTypeError(
-            f"`{field}` of `find` must be a name{' or a class of nodes' if field == 'kind' else ''}; got {value!r:.60}.",
+            f"`{field}` of `find` must be a name{' or a class of nodes' if field == 'kind' else ''}; got {describe(value)}.",
             where="find", field=field, value=value, allowed="a name",
         )  # fmt: skip
 
@@ -61,7 +61,7 @@ def replace(g: Graph, name: str, node: Node) -> Graph:
     check_graph(g, "g", "replace")
     if not isinstance(node, Node):
         raise DTypeError(
-            f"`node` of `replace` must be a node such as `graph.Linear(weight)`; got {type(node).__name__}.",
+            f"`node` of `replace` must be a node such as `graph.Linear(weight)`; got {describe(node)}.",
             where="replace", field="node", value=type(node).__name__, allowed="a node",
         )  # fmt: skip
     old = g.nodes.get(name)
@@ -103,7 +103,7 @@ def rename(g: Graph, names: Mapping[str, str]) -> Graph:
     check_graph(g, "g", "rename")
     if not isinstance(names, Mapping):
         raise DTypeError(
-            f"`names` of `rename` must be a mapping from old names to new ones; got {type(names).__name__}.",
+            f"`names` of `rename` must be a mapping from old names to new ones; got {describe(names)}.",
             where="rename", field="names", value=names, allowed="a mapping",
         )  # fmt: skip
     for old, new in names.items():
@@ -121,8 +121,9 @@ def rename(g: Graph, names: Mapping[str, str]) -> Graph:
         seen: set[str] = set()
         twice = next(name for name in made if name in seen or seen.add(name))
         raise GraphError(
-            f"`names` would give two nodes the name {twice!r}.", where="rename", field="names", value=twice, allowed="every name once"
-        )
+            f"`names` would give two nodes the name {twice!r}. Give each a name of its own.",
+            where="rename", field="names", value=twice, allowed="every name once",
+        )  # fmt: skip
 
     def end(reference: str) -> str:
         name, port = (reference, None) if reference in g.nodes else split(reference)

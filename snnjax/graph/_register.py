@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, ParameterError, describe, refuses_unknown_keywords
 from .._kinds import DOMAINS, Kind, kinds_of
 from ._models import AXES, MAX_SYNAPSES, MODELS, WRAPPERS, Model, remember
 
@@ -24,7 +24,8 @@ def register(model: str, params: Any, *, n_synapses: int = 0) -> None:
 
     Raises:
         GraphError: the name is one of the library's, was registered with other parameters, or is no identifier.
-        DTypeError: `params` holds something that is no kind.
+        ParameterError: `n_synapses` is out of its range.
+        DTypeError: `params` holds something that is no kind, `model` is no string, or `n_synapses` no whole number.
 
     >>> from snnjax import functional as F, graph
     >>> graph.register("qif", {"tau_mem": F.TimeConstant, "v_th": F.Potential})
@@ -32,13 +33,14 @@ def register(model: str, params: Any, *, n_synapses: int = 0) -> None:
     '`tau_mem` must be > 0 s and finite; got -1.0.'
     """
     if not isinstance(model, str) or not (model.isascii() and model.isidentifier()) or len(model) > 64 or model in (*MODELS, *WRAPPERS):
-        raise GraphError(
-            f"`model` must be a name of letters, digits and `_` that the library does not use itself; got {model!r:.80}.",
+        raise (GraphError if isinstance(model, str) else DTypeError)(
+            f"`model` must be a name of letters, digits and `_` that the library does not use itself; got {describe(model)}.",
             where="register", field="model", value=model, allowed="a new identifier",
         )  # fmt: skip
-    if not isinstance(n_synapses, int) or isinstance(n_synapses, bool) or not 0 <= n_synapses <= MAX_SYNAPSES:
-        raise GraphError(
-            f"`n_synapses` must be an integer from 0 to {MAX_SYNAPSES}; got {n_synapses!r:.40}.",
+    whole = isinstance(n_synapses, int) and not isinstance(n_synapses, bool)
+    if not whole or not 0 <= n_synapses <= MAX_SYNAPSES:
+        raise (ParameterError if whole else DTypeError)(
+            f"`n_synapses` must be an integer from 0 to {MAX_SYNAPSES}; got {n_synapses if whole else describe(n_synapses)}.",
             where="register", field="n_synapses", value=n_synapses, allowed=f"0 to {MAX_SYNAPSES}",
         )  # fmt: skip
     if not remember(model, Model(_kinds(params), n_synapses)):
@@ -56,7 +58,7 @@ def _kinds(params: Any) -> dict[str, Kind]:
     found = {name: _kind(it) for name, it in (given or {}).items()}
     missing = [name for name, kind in found.items() if kind is None]
     if given is None or missing:
-        text = f"gives {missing[0]!r:.60} no kind" if missing else f"is {params!r:.60}"
+        text = f"gives {missing[0]!r:.60} no kind" if missing else f"is {describe(params)}"
         raise DTypeError(
             f"`params` {text}. Hand over a Params class with annotated fields, or map names to kinds such as `F.TimeConstant`.",
             where="register", field="params", value=params, allowed="a Params class, or a mapping from names to kinds",

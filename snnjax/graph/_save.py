@@ -13,7 +13,7 @@ from .._files._door import check_max_bytes, check_path
 from ._decode import decode, refuse
 from ._encode import encode, inline
 from ._graph import Graph
-from ._validate import require_valid
+from ._validate import refuse_problems, require_valid
 
 KIND, VERSION = "graph", 1
 _NAME_LENGTH = 128
@@ -85,7 +85,7 @@ def load(path: Any, *, max_bytes: int = files.MAX_BYTES) -> Graph:
     g = decode(content, fetch)
     if left:
         refuse(f"uses no array {next(iter(left))!r}, which the file has")
-    require_valid(g, "load")
+    refuse_problems(g, "load", "path", "The graph in `path`")
     return g
 
 
@@ -128,14 +128,22 @@ def from_json(text: str | bytes) -> Graph:
     snnjax._errors.FormatError: The graph that was read has a node 'in' of the type 'Inptu'. Did you mean `Input`? Known names: ...
     """
     content = _parsed(text)
+    try:
+        g = _decoded(content)
+    except FormatError as error:
+        error.where, error.field = "from_json", "text"
+        raise
+    refuse_problems(g, "from_json", "text", "The graph in `text`")
+    return g
+
+
+def _decoded(content: Any) -> Graph:
     if not isinstance(content, dict) or content.get("kind") != KIND:
-        refuse(f"is not of the kind {KIND!r}")
+        refuse(f"is not of the kind {KIND!r}; a text that `to_json` wrote says so under `kind`")
     version = content.get("version")
     if type(version) is not int or not 1 <= version <= VERSION:
         refuse(f"has version {version!r:.20}; this snnjax reads 1 to {VERSION}")
-    g = decode({key: value for key, value in content.items() if key not in ("kind", "version")}, refuse_arrays)
-    require_valid(g, "from_json")
-    return g
+    return decode({key: value for key, value in content.items() if key not in ("kind", "version")}, refuse_arrays)
 
 
 def _parsed(text: Any) -> Any:

@@ -80,10 +80,15 @@ def require_valid(g: Graph, where: str) -> None:
     >>> graph.require_valid(graph.Graph({"in": graph.Input(2)}), "lower")
     Traceback (most recent call last):
     ...
-    snnjax._errors.GraphError: The graph has 1 problem:
+    snnjax._errors.GraphError: `g` has 1 problem:
       node 'in': It leads to no Output. Connect it, or leave it out.
     """
     check_graph(g, "g", where)
+    refuse_problems(g, where, "g", "`g`")
+
+
+def refuse_problems(g: Graph, where: str, field: str, which: str) -> None:
+    """Refuse a graph with problems, of which the argument `field` is the graph or holds it; `which` says so."""
     problems = tuple(itertools.islice(_all_problems(g), _MOST))  # a hostile file can have a million
     if not problems:
         return
@@ -91,5 +96,5 @@ def require_valid(g: Graph, where: str) -> None:
     lines = [f"  {problem}" for problem in problems[:_SHOWN]]
     more = [f"  ... and {len(problems) - _SHOWN} more: `graph.validate(g)` lists all."] if len(problems) > _SHOWN else []
     raise GraphError(
-        "\n".join([f"The graph has {count}:", *lines, *more]), where=where, field="g", value=problems, allowed="a graph without problems"
+        "\n".join([f"{which} has {count}:", *lines, *more]), where=where, field=field, value=problems, allowed="a graph without problems"
     )

@@ -18,7 +18,7 @@ from .. import functional as F
 from .. import graph
 from .._errors import refuses_unknown_keywords
 from ..graph._graph import check_graph
-from ..graph._validate import require_valid
+from ..graph._validate import refuse_problems, require_valid
 from . import _nir_door as door
 from ._nir_file import read
 from ._nir_from import imported
@@ -136,7 +136,7 @@ def from_nir(
     entries = Entries()
     it = Import(dt, unit, integrator, reset, synapse, _again, entries)
     g = imported(it, nir_graph)
-    require_valid(g, "from_nir")
+    refuse_problems(g, "from_nir", "nir_graph", "The graph that `nir_graph` gives")
     for k in graph.back_edges(g):
         edge = g.edges[k]
         entries.note(edge.target, "edges", f"What comes from {edge.source!r} arrives one step later: the edge closes a cycle.")

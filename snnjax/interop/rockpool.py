@@ -76,7 +76,8 @@ def lif(tau_mem: Any = 20e-3, tau_syn: Any = 20e-3, bias: Any = 0.0, threshold: 
     given = {"tau_mem": tau_mem, "tau_syn": tau_syn, "threshold": threshold, "dt": dt, "bias": bias}
     for name, value in given.items():
         check_real(value, name, "rockpool.lif")
-        check_domain(value, name, Kind(name, "", "real" if name == "bias" else "positive"), "rockpool.lif")
+        unit, domain = "" if name in ("threshold", "bias") else "s", "real" if name == "bias" else "positive"
+        check_domain(value, name, Kind(name, unit, domain), "rockpool.lif")
     leak = _gain(tau_mem, dt)
     if np.ndim(tau_syn) == 2 and np.shape(tau_syn)[1] > 1:
         params = F.LIFParams(tau_mem=tau_mem, v_th=threshold * leak, bias=bias)
@@ -104,8 +105,8 @@ def receive(x: Any, tau_syn: Any, dt: float = 1e-3) -> Any:
     check_domain(tau_syn, "tau_syn", Kind("time_constant", "s", "positive"), where)
     n, s = np.shape(tau_syn)
     if np.shape(x)[-1] != n * s:
-        raise ParameterError(
-            f"`x` has {np.shape(x)[-1]} channels; `tau_syn` of shape {(n, s)} asks for {n * s}.",
+        raise ShapeError(
+            f"`x` must have shape (..., {n * s}), one channel per synapse of `tau_syn` {(n, s)}; got {np.shape(x)}.",
             where=where,
             field="x",
             value=np.shape(x),
@@ -122,9 +123,10 @@ def config(max_spikes_per_dt: int = MAX_SPIKES_PER_DT) -> F.SpikingConfig:
     The pseudo-derivative is `1 / v_th` from half a threshold on, upwards without end.
     """
     if isinstance(max_spikes_per_dt, bool) or not isinstance(max_spikes_per_dt, int) or max_spikes_per_dt < 1:
-        wanted = "a positive whole number"
-        text = f"`max_spikes_per_dt` must be {wanted}; got {describe(max_spikes_per_dt)}."
-        raise ParameterError(text, where="rockpool.config", field="max_spikes_per_dt", value=max_spikes_per_dt, allowed=wanted)
+        wanted, refused = "a whole number, 1 or more", ParameterError if type(max_spikes_per_dt) is int else DTypeError
+        came = max_spikes_per_dt if refused is ParameterError else describe(max_spikes_per_dt)
+        text = f"`max_spikes_per_dt` must be {wanted}; got {came}."
+        raise refused(text, where="rockpool.config", field="max_spikes_per_dt", value=max_spikes_per_dt, allowed=wanted)
     return F.SpikingConfig(spike=_spikes(float(max_spikes_per_dt)), reset=_reset, integrator=F.exponential_euler)
 
 

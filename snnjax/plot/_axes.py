@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._errors import DTypeError
+from .._errors import DTypeError, describe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,5 +26,5 @@ def check_axes(ax: Any) -> None:
     """`ax` are axes, or `None`."""
     if ax is not None and not hasattr(ax, "get_figure"):
         wanted = "axes of Matplotlib"
-        text = f"`ax` must be {wanted}; got the {type(ax).__name__} {ax!r:.60}."
+        text = f"`ax` must be {wanted}; got {describe(ax)}."
         raise DTypeError(text, where="plot", field="ax", value=ax, allowed=wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import graph as graphs
-from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, describe, refuses_unknown_keywords
 from ._axes import check_axes
 from ._draw import Box, draw
 from ._layout import Link, layout
@@ -43,7 +43,7 @@ def graph(g: Any, *, ax: Axes | None = None) -> Axes:
     """
     if not isinstance(g, graphs.Graph):
         raise DTypeError(
-            f"`g` must be a Graph; got {type(g).__name__}. `snnjax.graph.of(network)` makes one of a network.",
+            f"`g` of `graph` must be a Graph; got {describe(g)}. `snnjax.graph.of(network)` makes one of a network.",
             where="plot.graph", field="g", value=type(g).__name__, allowed="a Graph",
         )  # fmt: skip
     check_axes(ax)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
+from .._errors import DTypeError, ParameterError, ShapeError, describe, refuses_unknown_keywords
 from ._axes import axes
 
 if TYPE_CHECKING:
@@ -125,8 +125,9 @@ def _numbers(values: Any, name: str) -> np.ndarray:
     if array.dtype.name == "bfloat16":  # NumPy does not know it as a number
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
+        wanted = f"{'a real number or ' if name == 'v_th' else ''}an array of real numbers"
         raise DTypeError(
-            f"`{name}` must be an array of real numbers; got {array.dtype}.",
+            f"`{name}` must be {wanted}; got {describe(values if array.dtype == object else array)}.",
             where="plot",
             field=name,
             value=str(array.dtype),
@@ -139,8 +140,9 @@ def _columns(values: Any, name: str) -> np.ndarray:
     """One column per neuron."""
     array = _numbers(values, name)
     if array.ndim not in (1, 2):
+        advice = f" Pick one example of a batch: `{name}[:, 0]`." if array.ndim > 2 else ""
         raise ShapeError(
-            f"`{name}` must have shape (T, N) or (T,); got {array.shape}. Pick one example of a batch: `{name}[:, 0]`.",
+            f"`{name}` must have shape (T, N) or (T,); got {array.shape}.{advice}",
             where="plot",
             field=name,
             value=array.shape,
@@ -164,8 +166,7 @@ def _check_dt(dt: Any) -> None:
     number = np.asarray(dt)
     if number.dtype.kind not in "iuf":
         wanted = "one real number, the length of a step in seconds"
-        came = "None" if dt is None else f"the {type(dt).__name__} {dt!r:.60}"
-        raise DTypeError(f"`dt` must be {wanted}; got {came}.", where="plot", field="dt", value=dt, allowed=wanted)
+        raise DTypeError(f"`dt` must be {wanted}; got {describe(dt)}.", where="plot", field="dt", value=dt, allowed=wanted)
     if number.shape != ():
         text = f"`dt` must be one number for all steps; got shape {number.shape}."
         raise ShapeError(text, where="plot", field="dt", value=number.shape, allowed="()")

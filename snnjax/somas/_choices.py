@@ -57,9 +57,11 @@ def check_choice(name: str, value: Any, default: Any, where: str) -> None:
     right = callable(value) if callable(default) else isinstance(value, type(default))
     is_maker = any(value is make for make in (*_SURROGATES.values(), F.attached))
     if not right or isinstance(value, type | bool) or is_maker:
+        such = (
+            "a whole number, 1 or more" if type(default) is int else f"a value such as `{describe_choice(default)}` of `snnjax.functional`"
+        )
         raise ConfigError(
-            f"`{name}` of `{where}` must be a value such as `{describe_choice(default)}` of `snnjax.functional`; got {describe(value)}."
-            f"{' Call it: it makes such a value.' if is_maker else ''}",
+            f"`{name}` of `{where}` must be {such}; got {describe(value)}.{' Call it: it makes such a value.' if is_maker else ''}",
             where=where,
             field=name,
             value=value,
@@ -148,5 +150,9 @@ def _look_up(key: Any, table: Mapping[str, Any], name: str, where: str) -> Any:
 
 def _refuse(what: str, value: Any, name: str, where: str) -> NoReturn:
     raise ConfigError(
-        f"`{name}` of `{where}` {what.removesuffix('.')}.", where=where, field=name, value=value, allowed="a choice of snnjax.functional"
+        f"`{name}` of {where if where.startswith('node ') else f'`{where}`'} {what.removesuffix('.')}.",
+        where=where,
+        field=name,
+        value=value,
+        allowed="a choice of snnjax.functional",
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import jax
 import numpy as np
 
-from .._errors import ConfigError, DTypeError, ParameterError, UnknownKeywordError, did_you_mean, refuses_unknown_keywords
+from .._errors import ConfigError, DTypeError, ParameterError, UnknownKeywordError, describe, did_you_mean, refuses_unknown_keywords
 from ..functional import Neuron
 from ..functional._concrete import as_shape
 from . import _config_text as text
@@ -81,7 +81,7 @@ class SomaConfig:
         if type(params) is not type(cls.neuron.default()):
             wanted = type(cls.neuron.default()).__name__
             raise DTypeError(
-                f"`params` of `{cls.__name__}` must be the {wanted} of `{cls.neuron.name}`; got {type(params).__name__}.",
+                f"`params` of `{cls.__name__}` must be the {wanted} of `{cls.neuron.name}`; got {describe(params)}.",
                 where=cls.__name__,
                 field="params",
                 value=type(params).__name__,
@@ -137,7 +137,7 @@ class SomaConfig:
         """
         if type(other) is not type(self):
             raise DTypeError(
-                f"`other` must be a {type(self).__name__} as well; got {type(other).__name__}.",
+                f"`other` must be a `{type(self).__name__}` as well; got {describe(other)}.",
                 where="diff",
                 field="other",
                 value=type(other).__name__,
@@ -236,7 +236,7 @@ def config_class(neuron: Neuron, name: str) -> type[SomaConfig]:
     """
     if not isinstance(neuron, Neuron):
         raise DTypeError(
-            f"`neuron` must be a Neuron such as `F.lif`; got {type(neuron).__name__}.",
+            f"`neuron` must be a Neuron such as `F.lif`; got {describe(neuron)}.",
             where="config_class",
             field="neuron",
             value=neuron,
@@ -245,7 +245,7 @@ def config_class(neuron: Neuron, name: str) -> type[SomaConfig]:
     if not isinstance(name, str) or not name.isidentifier():
         wanted = "the name of a class, letters, digits and `_`"
         refused = ConfigError if isinstance(name, str) else DTypeError
-        raise refused(f"`name` must be {wanted}; got {name!r:.60}.", where="config_class", field="name", value=name, allowed=wanted)
+        raise refused(f"`name` must be {wanted}; got {describe(name)}.", where="config_class", field="name", value=name, allowed=wanted)
     return types.new_class(name, (SomaConfig,), {"neuron": neuron}, lambda body: body.update(__module__="snnjax.somas"))
 
 

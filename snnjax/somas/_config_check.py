@@ -61,6 +61,9 @@ def is_filled(value: Any, field: Field) -> bool:
     return field.kind.axes == "pre post" and np.shape(value) == ()
 
 
+_X64 = ' For float64 call `jax.config.update("jax_enable_x64", True)` first.'
+
+
 def check_dtype(dtype: Any, where: str) -> Any:
     """`dtype`, or JAX's float; refused where JAX would silently take another."""
     if dtype is None:
@@ -73,8 +76,7 @@ def check_dtype(dtype: Any, where: str) -> Any:
         if jnp.issubdtype(dtype, jnp.floating) and jax.dtypes.canonicalize_dtype(dtype) == jnp.dtype(dtype):
             return jnp.dtype(dtype)
     raise DTypeError(
-        f"`dtype` of `{where}` must be a floating dtype that JAX has switched on; got {name}. For float64 call "
-        '`jax.config.update("jax_enable_x64", True)` first.',
+        f"`dtype` of `{where}` must be a floating dtype that JAX has switched on; got {name}.{_X64 if name == 'float64' else ''}",
         where=where,
         field="dtype",
         value=name,

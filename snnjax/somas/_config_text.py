@@ -194,7 +194,7 @@ def _decode_argument(value: Any, name: str, where: str) -> Any:
 
 def _check_keys(content: Any, known: Any, what: str, where: str) -> None:
     if not isinstance(content, dict):
-        _refuse(what.strip("`"), type(content).__name__, f"must hold a dictionary in {what}; got {type(content).__name__}", where)
+        _refuse(what.strip("`"), type(content).__name__, f"must hold a dictionary in {what}; got {describe(content)}", where)
     for key in content:
         if key not in known:
             _refuse(str(key), content[key], f"has an unknown field {str(key)!r:.60} in {what}. {did_you_mean(str(key)[:60], known)}", where)
@@ -205,5 +205,9 @@ def _check_keys(content: Any, known: Any, what: str, where: str) -> None:
 
 def _refuse(field: str, value: Any, what: str, where: str) -> NoReturn:
     raise ConfigTextError(
-        f"This config {what.removesuffix('.')}.", where=where, field=field, value=value, allowed=f"what `{where}.to_dict` gives"
+        f"{f'The config of {where}' if where.startswith('node ') else 'This config'} {what.removesuffix('.')}.",
+        where=where,
+        field=field,
+        value=value,
+        allowed=f"what `{where}.to_dict` gives",
     )

@@ -9,7 +9,7 @@ import equinox as eqx
 
 from .. import functional as F
 from .. import graph as G
-from .._errors import GraphError, ParameterError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, ParameterError, refuses_unknown_keywords
 from ..functional._check import check_dt
 from ..functional._concrete import concrete, describe
 from ..graph._validate import require_valid
@@ -139,10 +139,17 @@ def _checked_dt(dt: Any) -> float | None:
 
 def _checked_models(models: Any) -> Mapping[str, F.Neuron]:
     models = {} if models is None else models
-    fits = isinstance(models, Mapping) and all(isinstance(it, F.Neuron) and it.name == name for name, it in models.items())
-    if not fits or any(name in F.MODELS for name in models):
+    wanted = "a mapping from names to neurons of your own, `{neuron.name: neuron}`"
+    if not isinstance(models, Mapping):
+        text = f"`models` must be {wanted}; got {describe(models)}."
+        raise DTypeError(text, where="build", field="models", value=models, allowed=wanted)
+    wrong = [name for name, it in models.items() if not isinstance(it, F.Neuron) or it.name != name or name in F.MODELS]
+    if wrong:
+        it = models[wrong[0]]
+        came = f"the neuron {it.name!r:.100}" if isinstance(it, F.Neuron) else describe(it)
+        own = ", and the library has one of that name" if wrong[0] in F.MODELS else ""
         raise GraphError(
-            f"`models` must be a mapping from names to neurons of your own, `{{neuron.name: neuron}}`; got {describe(models)}.",
+            f"`models` must be {wanted}; got {came} for {wrong[0]!r:.100}{own}.",
             where="build",
             field="models",
             value=models,

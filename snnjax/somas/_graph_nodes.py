@@ -111,7 +111,7 @@ def _pool(node: G.Pool) -> Any:
 def _delay(node: G.Delay, where: str, dt: float | None) -> own.Delay:
     if dt is None:
         raise GraphError(
-            f"{where} is a delay in seconds, so `build` needs the length of a step: `graph.build(g, dt=1e-3)`.",
+            f"`dt` is missing: {where} is a delay in seconds, so `build` needs the length of a step, `graph.build(g, dt=1e-3)`.",
             where="build",
             field="dt",
             value=None,
@@ -236,7 +236,7 @@ def refuse_layer(layer: Any, where: str) -> NoReturn:
         advice = "Put its layers one by one into `somas.Sequential`."
     elif isinstance(layer, _NN.LayerNorm | _NN.RMSNorm):
         advice = "A normalisation over channels has no node; use a `Linear` or leave it out."
-    _refuse(where, f"is a {type(layer).__name__}, for which a graph has no node. {advice}", layer)
+    _refuse(where, f"is of the class `{type(layer).__name__}`, for which a graph has no node. {advice}", layer)
 
 
 def _refuse(where: str, what: str, value: Any) -> NoReturn:

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from .. import graph as G
-from .._errors import DTypeError, GraphError, refuses_unknown_keywords
+from .._errors import DTypeError, GraphError, describe, refuses_unknown_keywords
 from ..functional._concrete import as_shape
 from ..graph._connect import called, fresh
 from ._graph_loops import is_recurrent, opened
@@ -49,13 +49,13 @@ def of(network: Any, *, input_shape: int | Shape | None = None) -> G.Graph:
     if isinstance(network, Network):
         return network.graph()
     if not isinstance(network, eqx.Module) or isinstance(network, type):
-        what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+        what = describe(network)
         raise DTypeError(
             f"`network` must be a soma, a `Sequential` or a layer of Equinox; got {what}."
             f"{' Build it first: `config.build(key)`.' if hasattr(network, 'build') else ''}",
             where="of",
             field="network",
-            value=what,
+            value=network,
             allowed="a soma, a Sequential, a layer of Equinox",
         )
     layers = network.layers if isinstance(network, Sequential) else (network,)
@@ -98,7 +98,7 @@ def _chain(layers: tuple[Any, ...], given: Shape | None, path: str) -> G.Graph:
     if shape is None:
         first = f"`{path}[0]`" if path else "the layer"
         raise GraphError(
-            f"The shape of the input is not known: {first} takes inputs of more than one. Give the shape of one step, "
+            f"`input_shape` is not known: {first} takes inputs of more than one shape. Give that of one step, "
             "`graph.of(net, input_shape=(channels, height, width))`.",
             where="of",
             field="input_shape",

@@ -69,7 +69,8 @@ def _delays(delay: Any, weight: jax.Array | None, name: str) -> Delays | None:
     if delay is None:
         return None
     if weight is None:
-        text = f"`{name}` is that of weights, and there are none. Give some, such as `jnp.eye(n)`."
+        weights = "weight" if name == "delay" else "weight_rec"
+        text = f"`{name}` is a delay of weights, and `{weights}` is None. Give weights, such as `jnp.eye(n)`, or leave `{name}` out."
         raise ConfigError(text, where="IAF layer", field=name, value=delay, allowed="None without weights")
     return Delays(delay, weight.shape, name)
 

@@ -45,7 +45,7 @@ class Initialiser:
         """Make the named fields floats in their domains."""
         for name, kind in kinds.items():
             value = getattr(self, name)
-            check_real(value, name, type(self).__name__)
+            check_real(value, name, type(self).__name__, "one real number")
             if np.shape(value) != ():
                 raise ShapeError(
                     f"`{name}` of `{type(self).__name__}` must be one number; got shape {np.shape(value)}. "
@@ -220,6 +220,10 @@ class PerGroup(Initialiser):
                 allowed="as many sizes as values",
             )
         object.__setattr__(self, "sizes", sizes)
+        for value in values:
+            if not isinstance(value, Initialiser):
+                check_real(value, "values", "PerGroup", "real numbers or initialisers, one per group")
+                check_domain(value, "values", _REAL, "PerGroup")
         object.__setattr__(self, "values", tuple(v if isinstance(v, Initialiser) else Constant(v) for v in values))
 
     @property

@@ -61,7 +61,7 @@ def _check_labels(labels: Any, scores: tuple[int, ...]) -> None:
         )
     if np.shape(labels) != scores[:-1]:
         raise ShapeError(
-            f"`labels` must have the shape {scores[:-1]}, one per row of the scores; got {np.shape(labels)}.",
+            f"`labels` must have the shape {scores[:-1]}, one per example; got {np.shape(labels)}.",
             where=where,
             field="labels",
             value=np.shape(labels),

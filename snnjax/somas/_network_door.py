@@ -29,7 +29,7 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape], time: int) -> tuple[di
         inputs = {next(iter(shapes)): inputs}
     for name in inputs:
         if name not in shapes:
-            _refuse(f"for inputs that the network has; {name!r:.100} is none. {did_you_mean(str(name)[:60], shapes)}", name)
+            _refuse(f"only for inputs that the network has; got one for {name!r:.100}. {did_you_mean(str(name)[:60], shapes)}", name)
     for name in shapes:
         if name not in inputs:
             _refuse(f"for all inputs of the network; {name!r:.100} is missing. Give zeros to one that is silent", name)

@@ -75,8 +75,8 @@ def project(layer: Callable[..., Any], x: jax.Array, lead: int, where: str, *, e
 def _check_linear(layer: eqx.nn.Linear, shape: tuple[int, ...], where: str) -> None:
     if shape != (layer.in_features,):
         raise ShapeError(
-            f"`{where}` takes {layer.in_features} features; its input has the shape {shape} behind the time and batch axes. "
-            "Inputs are (T, ..., features), time first.",
+            f"`inputs` of `{where}` must have {layer.in_features} features in the last axis; got {shape} behind those of time and batch. "
+            "Time comes first, where there is a sequence.",
             where=where,
             field="inputs",
             value=shape,
@@ -88,8 +88,8 @@ def _check_channels(layer: eqx.nn.Conv | eqx.nn.ConvTranspose, shape: tuple[int,
     if shape[:1] != (layer.in_channels,) or len(shape) != 1 + layer.num_spatial_dims:
         sizes = ", ".join(["size"] * layer.num_spatial_dims)
         raise ShapeError(
-            f"`{where}` takes {layer.in_channels} channels of {layer.num_spatial_dims} axes, ({layer.in_channels}, {sizes}); its input has "
-            f"the shape {shape} behind the time and batch axes. Inputs are (T, ..., channels, {sizes}), time first.",
+            f"`inputs` of `{where}` must be ({layer.in_channels}, {sizes}), channels of {layer.num_spatial_dims} axes; "
+            f"got {shape} behind those of time and batch. Time comes first, where there is a sequence.",
             where=where,
             field="inputs",
             value=shape,

@@ -163,7 +163,8 @@ def _feature_axes(layer: Any) -> int | None:
 def _at_least_0(batch: int, axes: int, known: int) -> int:
     if batch < 0:
         raise ShapeError(
-            f"`inputs` have {axes} axes for one step, but the network takes examples of {known}; is the time axis missing?",
+            f"`inputs` must have {known} {'axis' if known == 1 else 'axes'} for one step, behind those of time and batch; got {axes}. "
+            "Is the time axis missing?",
             where="Sequential",
             field="inputs",
             value=axes,
@@ -173,7 +174,7 @@ def _at_least_0(batch: int, axes: int, known: int) -> int:
 
 
 def _describe(state: Any) -> str:
-    return f"a tuple of {len(state)}" if isinstance(state, tuple) else type(state).__name__
+    return f"a tuple of {len(state)}" if isinstance(state, tuple) else describe(state)
 
 
 def _check_layer(k: int, layer: Any) -> None:
@@ -188,7 +189,7 @@ def _check_layer(k: int, layer: Any) -> None:
         advice = "Wrap a function in `eqx.nn.Lambda(function)`."
     if advice:
         raise ConfigError(
-            f"`layers[{k}]` cannot be a {type(layer).__name__}. {advice}",
+            f"`layers[{k}]` cannot be {describe(layer)}. {advice}",
             where="Sequential",
             field=f"layers[{k}]",
             value=type(layer).__name__,

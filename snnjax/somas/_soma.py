@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import functional as F
-from .._errors import ConfigError, DTypeError, ShapeError, refuses_unknown_keywords
+from .._errors import ConfigError, DTypeError, ShapeError, describe, refuses_unknown_keywords
 from ..functional._check import check_dt, check_record
 from ..functional._concrete import as_shape, check_array
 from ._config import SomaConfig
@@ -56,7 +56,7 @@ class Soma(Dynamic):
     def __init__(self, config: SomaConfig, key: Any = None, *, dtype: Any = None) -> None:
         if not isinstance(config, self.config_class):
             raise DTypeError(
-                f"`config` of `{type(self).__name__}` must be a `{self.config_class.__name__}`; got {type(config).__name__}.",
+                f"`config` of `{type(self).__name__}` must be of the class `{self.config_class.__name__}`; got {describe(config)}.",
                 where=type(self).__name__,
                 field="config",
                 value=type(config).__name__,
