@@ -88,6 +88,7 @@ def place(g: graph.Graph, *, chip: Chip = Chip(), generator: Generator = DEFAULT
 
     Raises:
         GraphError: the graph has problems, or neurons that are not lowered.
+        ParameterError, DTypeError: a number of `chip` is no whole number, 1 or more.
         HardwareError: too many synapses of a neuron, sources of a core, or cores; a current that cannot be made.
 
     >>> from snnjax import dynapse, functional as F, graph
