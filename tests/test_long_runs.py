@@ -190,3 +190,15 @@ def test_a_soma_and_a_network_leave_the_segments_to_the_loop() -> None:
     mask = jnp.ones((70, BATCH), bool)
     for run in (soma.simulate, somas.Sequential([soma]).simulate, lambda x, **kw: somas.Sequential([soma]).simulate(x, mask=mask, **kw)):
         chex.assert_trees_all_equal(run(given, dt=DT, segment="auto"), run(given, dt=DT))
+
+
+@pytest.mark.parametrize("error", [AttributeError, OSError, ValueError])
+def test_where_the_system_does_not_say_its_memory_nothing_is_refused(error: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> int:
+        raise error(name)
+
+    inputs = jnp.ones((5, N))
+    assert memory.device_bytes(inputs) > 0
+    monkeypatch.setattr(memory.os, "sysconf", unknown)
+    assert memory.device_bytes(inputs) is None
+    F.simulate(F.lif, F.LIFParams(), inputs, dt=DT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -220,3 +220,38 @@ def test_the_program_is_the_same_without_the_checks(monkeypatch: pytest.MonkeyPa
     without = jax.jit(lambda *args: whole(*args)).lower(*arguments).as_text()
     assert {"check_params", "check_dt", "check_steps", "check_state", "check_config"} <= set(called)
     assert without.replace("_lambda", "whole").splitlines()[1:] == with_checks.splitlines()[1:]
+
+
+class Weight(NamedTuple):
+    """Parameters of a model of one's own."""
+
+    weight: float = 1.0
+
+
+class Counting(NamedTuple):
+    """Choices of a model of one's own, in which there is no surrogate."""
+
+    by: int = 2
+
+
+def test_choices_of_a_model_of_ones_own_need_no_surrogate() -> None:
+    neuron = F.Neuron(
+        "counter",
+        Weight,
+        lambda params, shape=(), dtype=None: jnp.zeros(shape, dtype),
+        lambda params, state, inputs, *, dt, config: (state + config.by * params.weight * inputs, state),
+        config=Counting,
+    )
+    last, before = F.simulate(neuron, Weight(), jnp.ones((3, 2)), dt=DT, config=Counting(by=5))
+    assert last.tolist() == [15.0, 15.0] and before[:, 0].tolist() == [0.0, 5.0, 10.0]
+
+
+def test_a_surrogate_of_ones_own_is_a_choice_of_the_dpi_neuron() -> None:
+    def spike(x: jax.Array, scale: jax.Array) -> jax.Array:
+        return jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x)) + 0.0 * scale
+
+    config = F.DPIConfig(spike=spike)
+    assert jax.tree.leaves(config) == [] and jax.tree.structure(config) == jax.tree.structure(F.DPIConfig(spike=spike))
+    inputs = jnp.full((50, 2), 2000.0)
+    ours, theirs = (F.simulate(F.dynapse_dpi, F.DynapseParams(), inputs, dt=DT, config=c)[1] for c in (config, F.DPIConfig()))
+    assert ours.sum() > 0 and (ours == theirs).all()

@@ -198,13 +198,12 @@ def _sliced(params: Any, array: Names) -> list[Names]:
 
 def _padded(params: Any, array: Names, filling: Names) -> list[Names]:
     config = params["padding_config"]
-    if any(low < 0 or high < 0 for low, high, _ in config):
-        raise NotElementwise("its step has a negative `pad`")
-    sizes = [low + high + n + max(n - 1, 0) * inner for n, (low, high, inner) in zip(array.shape, config, strict=True)]
-    padded = np.full(sizes, filling)
-    inside = [slice(low, size - high, inner + 1) for size, (low, high, inner) in zip(sizes, config, strict=True)]
-    padded[tuple(inside)] = array
-    return [padded]
+    spread = np.full([n + max(n - 1, 0) * inner for n, (_, _, inner) in zip(array.shape, config, strict=True)], filling)
+    spread[tuple(slice(None, None, inner + 1) for _, _, inner in config)] = array
+    # Less than nothing cuts, as the derivative of padding does.
+    inside = [slice(max(-low, 0), size - max(-high, 0)) for size, (low, high, _) in zip(spread.shape, config, strict=True)]
+    around = [(max(low, 0), max(high, 0)) for low, high, _ in config]
+    return [np.pad(spread[tuple(inside)], around, constant_values=filling.item())]
 
 
 def _split(params: Any, array: Names) -> list[Names]:
