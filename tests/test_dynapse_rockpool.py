@@ -88,5 +88,7 @@ def test_a_time_constant_of_zero_is_refused() -> None:
 
 
 def test_inputs_that_do_not_fit_the_synapses_are_refused() -> None:
-    with pytest.raises(snnjax.ParameterError, match="`x` has 5 channels"):
+    with pytest.raises(
+        snnjax.ShapeError, match=r"`x` must have shape \(\.\.\., 6\), one channel per synapse of `tau_syn` \(3, 2\); got \(5,\)\."
+    ):
         rockpool.receive(jnp.zeros(5), jnp.full((3, 2), 20e-3))
