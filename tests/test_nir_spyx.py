@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 
+import jax
 import pytest
 
 pytestmark = pytest.mark.peers
@@ -17,8 +18,8 @@ KINDS = ("LIF", "CubaLIF")
 
 @pytest.fixture(scope="module")
 def results() -> dict[tuple[str, str], str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what other packages warn about is theirs
+    with warnings.catch_warnings(), jax.numpy_rank_promotion("allow"):
+        warnings.simplefilter("ignore")  # what other packages warn about is theirs, and Spyx promotes ranks
         from benchmarks import nir_exchange
 
         return {(row.way, row.network): row.result for row in nir_exchange.rows("spyx", nir_exchange.TOOLS["spyx"])}
