@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import examples
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import snnjax.functional as F
@@ -158,9 +158,11 @@ def test_norse_there_and_back(tau_mem: float, tau_syn: float, v_leak: float, v_t
 
 
 @examples()
+@example(3.0310085783345793e-42)
 @given(st.floats(-2.0, 12.0, width=32))
 def test_norse_counts_down_as_many_steps_as_are_blocked(rho: float) -> None:
     params, blocked = norse.lif_refrac(rho_reset=rho, dt=1e-3), 0
+    rho = 0.0 if 0.0 < rho < np.finfo(np.float32).tiny else rho  # XLA takes what is subnormal for 0
     while rho > 0:
         rho, blocked = rho - 1, blocked + 1
     assert int(F.refractory_steps(params.t_ref, 1e-3)) == blocked

@@ -94,7 +94,7 @@ def lif_refrac(
         v_leak: resting potential.
         v_th: threshold.
         v_reset: potential after a spike.
-        rho_reset: steps, a number or one value per neuron.
+        rho_reset: steps, a number or one value per neuron. XLA takes a subnormal number (below 1.2e-38 in float32) for 0.
         dt: the step of the simulation, s.
 
     Raises:
