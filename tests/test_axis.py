@@ -34,6 +34,16 @@ def swapping(x: jax.Array) -> Any:
     return jax.lax.scan(lambda carry, _: (carry.T, None), x, None, length=3)[0]
 
 
+def handing_on(x: jax.Array) -> Any:
+    """The first carry has the place only after two rounds."""
+    return jax.lax.scan(lambda carry, _: ((carry[1], carry[1] + x), None), (jnp.zeros_like(x), jnp.zeros_like(x)), None, length=2)[0]
+
+
+def noisy(x: jax.Array) -> jax.Array:
+    jax.debug.callback(lambda value: None, x)
+    return x + 1.0
+
+
 APART: list[tuple[str, Callable[..., Any], tuple[Place, ...], tuple[tuple[int, ...], ...], list[Place]]] = [
     ("arithmetic", lambda x, y: jnp.exp(x) * y, (0, 0), ((-1,), (-1,)), [0]),
     ("beside what all share", lambda x, y: x + y, (1, None), ((3, -1), (3, 1)), [1]),
@@ -48,6 +58,8 @@ APART: list[tuple[str, Callable[..., Any], tuple[Place, ...], tuple[tuple[int, .
     ("a product from the right", lambda x, y: x @ y, (0, None), ((-1, 3), (3, 4)), [0]),
     ("a product from the left", lambda x, y: x @ y, (None, 1), ((4, 3), (3, -1)), [1]),
     ("a loop over time", loop, (1,), ((5, -1),), [0, 1]),
+    ("a loop over what all share", lambda x, w: jax.lax.scan(lambda c, wk: (c * wk, wk), x, w), (0, None), ((-1,), (5,)), [0, None]),
+    ("a loop that hands it on", handing_on, (0,), ((-1,),), [0, 0]),
     ("a choice that is one for all", lambda x, y: jax.lax.cond(y[0] > 0, lambda: 2 * x, lambda: x), (0, None), ((-1,), (2,)), [0]),
 ]  # fmt: skip
 TOGETHER: list[tuple[str, Callable[..., Any], tuple[Place, ...], tuple[tuple[int, ...], ...]]] = [
@@ -55,6 +67,8 @@ TOGETHER: list[tuple[str, Callable[..., Any], tuple[Place, ...], tuple[tuple[int
     ("a mean", lambda x: x - x.mean(), (0,), ((-1,),)),
     ("its own size", lambda x: x / x.size, (0,), ((-1,),)),
     ("an array of its size that it holds", lambda x: x + HELD, (0,), ((-1,),)),
+    ("an array that it holds, summed", lambda x: x + jnp.sum(HELD), (0,), ((-1,),)),
+    ("something that happens beside it", noisy, (0,), ((-1,),)),
     ("an array that it makes of its size", lambda x: x + jnp.arange(1.0 * x.shape[0]), (0,), ((-1,),)),
     ("two axes", lambda x, y: x[:, None] * y, (0, 1), ((-1,), (1, -1))),
     ("a product along it", lambda x, y: x @ y, (1, None), ((3, -1), (8, 2))),
@@ -84,3 +98,7 @@ def test_what_keeps_the_pieces_apart_says_where_the_axis_is(name: str, function:
 @pytest.mark.parametrize(("name", "function", "axes", "shapes"), TOGETHER, ids=[case[0] for case in TOGETHER])
 def test_what_mixes_the_pieces_is_refused(name: str, function: Any, axes: Any, shapes: Any) -> None:
     assert places(function, axes, *shapes) is None
+
+
+def test_a_piece_of_one_that_is_spread_is_refused() -> None:
+    assert follow(lambda x: jnp.broadcast_to(x, (3, N)), [shape(N)], [shape(1)], [0]) is None

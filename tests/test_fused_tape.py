@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import snnjax.functional as F
 from snnjax.functional import _fused_device as device
 from snnjax.functional._fused import fused
 from snnjax.functional._fused_tape import NotElementwise
@@ -99,3 +100,11 @@ def test_where_pallas_does_not_import_it_is_missing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(__import__("sys").modules, "jax.experimental.pallas", None)
     with pytest.raises(device.Missing):
         device.find()
+
+
+def test_time_constants_of_every_synapse_of_every_neuron_are_its_own() -> None:
+    neuron = F.synapses(F.leaky, 2)
+    params = neuron.default(tau_syn=jnp.asarray([[2e-3, 3e-3, 4e-3], [8e-3, 9e-3, 7e-3]]))
+    inputs = jnp.asarray(np.random.default_rng(1).uniform(0, 2, (40, 5, 2, N)), jnp.float32)
+    kernel, scan = (F.simulate(neuron, params, inputs, dt=1e-3, backend=backend)[1] for backend in ("pallas", "scan"))
+    assert kernel.sum() > 0 and (kernel == scan).all()

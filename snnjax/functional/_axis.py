@@ -201,13 +201,12 @@ def _loop(one: Any, all_: Any, places: Places) -> Places:
     carries, fixed = sum(is_carry), len(places) - stacked - sum(is_carry)
     constants, carry, xs = places[:fixed], places[fixed : fixed + carries], places[fixed + carries :]
     xs = [_less(place, (0,)) for place in xs]
-    for _ in range(carries + 1):
+    while True:  # every round but the last gives a place to a carry that had none
         out = _through(closed, all_.params["jaxpr"], [*constants, *carry, *xs])
         joined = [_joined(pair) for pair in zip(carry, out[:carries], strict=True)]
         if joined == carry:
             return [*carry, *(None if place is None else place + 1 for place in out[carries:])]
         carry = joined
-    raise Coupled
 
 
 def _rank(atom: Any) -> int:
