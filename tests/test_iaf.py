@@ -458,3 +458,11 @@ def test_a_long_run_has_the_bits_of_its_pieces_and_their_gradient(name: str) -> 
     whole, parts = gradient(()), gradient((300, 600, 900))
     chex.assert_trees_all_close(whole, parts, rtol=2e-4, atol=1e-7)
     assert all(jnp.abs(leaf).max() > 0 for leaf in (whole[0].weight, whole[1]))
+
+
+def test_no_traced_array_outlives_a_recurrent_run_or_its_gradient() -> None:
+    layer = somas.RecurrentIAF(None, BACK.astype(np.float32))
+    inputs = jnp.full((6, 2, OUT), 3.0, jnp.float32)
+    with jax.checking_leaks():
+        layer.simulate(inputs, dt=DT)
+        jax.grad(lambda x: layer.simulate(x, dt=DT, record=v_and_spikes)[1][1].sum())(inputs)

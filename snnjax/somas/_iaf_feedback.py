@@ -40,16 +40,17 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
     Returns:
         The last state and line, and what was recorded.
     """
-    first = jax.tree.leaves(xs)[0]
+    steps = jax.tree.leaves(xs)[0].shape[0]
     # Weights that fetch their inputs one by one are not a matrix in a product.
-    if not first.shape[0] or connection.places is not None:
+    if not steps or connection.places is not None:
         return _loop(step, connection, numbers, carry, xs, None, segment, _recorded)
     row = jax.tree.map(lambda leaf: leaf[0], xs)
     closed_over, step_with = hoist(step, numbers, carry[0], connection(carry[1]), *row)
+    wiring = _with(connection, None)  # the rules below outlive this call: what is traced reaches them as an argument
 
     def loop(primals: Any, more: Any, kept: Any) -> Any:
         matrix, numbers, carry, xs, closed_over = primals
-        return _loop(step_with(closed_over), _with(connection, matrix), numbers, carry, xs, more, segment, kept)
+        return _loop(step_with(closed_over), _with(wiring, matrix), numbers, carry, xs, more, segment, kept)
 
     def run(*primals: Any) -> Any:
         return loop(primals, None, _recorded)
@@ -59,14 +60,14 @@ def unroll_connected(step: Step, connection: Connection, numbers: Any, carry: An
             perturbed = Perturbed.of(primals, tangents)
             return jax.jvp(lambda *values: run(*perturbed.fill(values)), perturbed.values, perturbed.slopes)
         rest = Perturbed.of(primals[1:], tangents[1:])
-        (_, line), (_, mask) = primals[2:4]
-        none = jnp.zeros((len(first), *line.shape[:-2], connection.matrix.shape[1]), connection.matrix.dtype)
+        matrix, _, (_, line), (_, mask), _ = primals
+        none = jnp.zeros((steps, *line.shape[:-2], matrix.shape[1]), matrix.dtype)
 
         def of_more(more: jax.Array, *values: Any) -> Any:
-            return loop((primals[0], *rest.fill(values)), more, None)
+            return loop((matrix, *rest.fill(values)), more, None)
 
         (last, (recorded, spikes)), linear = jax.linearize(of_more, none, *rest.values)
-        change = _change(connection, tangents[0], line, spikes, mask)
+        change = _change(wiring, tangents[0], line, spikes, mask)
         slope, (recorded_slope, _) = linear(change, *rest.slopes)
         return (last, recorded), (slope, recorded_slope)
 
@@ -101,5 +102,5 @@ def _change(connection: Connection, matrix: jax.Array, line: jax.Array, spikes: 
     return _with(connection, matrix).over(jnp.concatenate([before, later]))
 
 
-def _with(connection: Connection, matrix: jax.Array) -> Connection:
-    return eqx.tree_at(lambda it: it.matrix, connection, matrix)
+def _with(connection: Connection, matrix: jax.Array | None) -> Connection:
+    return eqx.tree_at(lambda it: it.matrix, connection, matrix, is_leaf=lambda leaf: leaf is None)
