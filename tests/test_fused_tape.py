@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,8 +97,8 @@ def test_a_step_that_closes_over_a_traced_array_is_told_to_make_it_a_parameter()
 
 def test_where_pallas_does_not_import_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     device.find.cache_clear()
-    monkeypatch.setitem(__import__("sys").modules, "jax.experimental.pallas.triton", None)
-    monkeypatch.setitem(__import__("sys").modules, "jax.experimental.pallas", None)
+    monkeypatch.setitem(sys.modules, "jax.experimental.pallas.triton", None)
+    monkeypatch.setitem(sys.modules, "jax.experimental.pallas", None)
     with pytest.raises(device.Missing):
         device.find()
 

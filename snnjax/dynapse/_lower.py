@@ -15,15 +15,15 @@ from .._errors import ConfigError, DTypeError, GraphError, refuses_unknown_keywo
 from ..functional import RefractoryParams
 from ..functional._check import check_dt
 from ..functional._concrete import describe
-from ..functional._dpi_records import BiasCurrents, DynapseParams, Gates, Process
+from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, lif_to_dynapse
 from ._door import check_process
 from ._generator import Generator, check_generator
 from ._lif_node import LIFNode, is_read_out, lif_of
 from ._paths import Drive, drives
-from ._population import MODEL
+from ._population import MODEL, record_of
 from ._quantize import DEFAULT_GENERATOR, check_currents
-from ._report import Entry, Report
+from ._report import Entry, Report, of_population
 from ._rewire import listed, rewired
 
 Convert = Callable[[Any], DynapseParams]
@@ -145,18 +145,9 @@ def _step(dt: Any) -> float:
     return float(dt)
 
 
-def _checked(name: str, node: graph.Neurons, generator: Generator) -> list[Entry]:
-    params = node.params
-    bias = BiasCurrents(**{field: _gates(value) for field, value in params["bias"].items()})
-    process = Process(**{field: _gates(value) for field, value in params["process"].items()})
-    report = check_currents(DynapseParams(bias, process, params["Iscale"]), generator=generator)
-    return [
-        entry._replace(field=f"{name}.{entry.field}", problem=entry.problem and f"`{name}`: {entry.problem}") for entry in report.entries
-    ]
-
-
-def _gates(value: Any) -> Any:
-    return Gates(**value) if hasattr(value, "items") else value
+def _checked(name: str, node: graph.Neurons, generator: Generator) -> tuple[Entry, ...]:
+    params = DynapseParams(record_of(BiasCurrents, node.params["bias"]), record_of(Process, node.params["process"]), node.params["Iscale"])
+    return of_population(name, check_currents(params, generator=generator))
 
 
 def _refuse_bias(name: str, drive: Drive, advice: str) -> NoReturn:

@@ -14,15 +14,15 @@ import numpy as np
 from .. import graph
 from .._errors import GraphError, HardwareError, refuses_unknown_keywords
 from ..functional._concrete import as_count
-from ..functional._dpi_records import BiasCurrents, Gates
+from ..functional._dpi_records import BiasCurrents
 from ._door import check_kind
 from ._generator import Generator, check_generator
 from ._lif_node import is_read_out
 from ._paths import drives
-from ._population import MODEL
+from ._population import MODEL, record_of
 from ._quantize import DEFAULT_GENERATOR, Codes, encode
-from ._report import Report
-from ._rewire import listed
+from ._report import Report, of_population
+from ._rewire import FAN_IN, listed
 
 
 class Chip(NamedTuple):
@@ -37,7 +37,7 @@ class Chip(NamedTuple):
 
     cores: int = 16
     neurons: int = 256
-    synapses: int = 64
+    synapses: int = FAN_IN
     tags: int = 2048
 
 
@@ -107,8 +107,8 @@ def place(g: graph.Graph, *, chip: Chip = Chip(), generator: Generator = DEFAULT
     groups: dict[Any, tuple[dict[str, Codes], list[np.ndarray]]] = {}  # rows of population and neuron
     entries = []
     for number, (name, node) in enumerate(populations.items()):
-        codes, report = encode(_bias(node), generator=generator)
-        entries += [e._replace(field=f"{name}.{e.field}", problem=e.problem and f"`{name}`: {e.problem}") for e in report.entries]
+        codes, report = encode(record_of(BiasCurrents, node.params["bias"]), generator=generator)
+        entries += of_population(name, report)
         for key, of_core, index in _alike(node, codes):
             groups.setdefault(key, (of_core, []))[1].append(np.stack([np.full(len(index), number), index], axis=1))
     report = Report(tuple(entries))
@@ -170,10 +170,6 @@ def _connected(flat: graph.Graph, populations: dict[str, graph.Neurons], chip: C
                 where="place", field=name, value=int(counts[worst]), allowed=f"at most {chip.synapses}",
             )  # fmt: skip
     return found
-
-
-def _bias(node: graph.Neurons) -> BiasCurrents:
-    return BiasCurrents(**{name: Gates(**value) if hasattr(value, "items") else value for name, value in node.params["bias"].items()})
 
 
 def _alike(node: graph.Neurons, codes: dict[str, Codes]) -> list[tuple[Any, dict[str, Codes], np.ndarray]]:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import graph
 from .._errors import DTypeError, HardwareError, ShapeError, refuses_unknown_keywords
 from ..functional._concrete import describe
-from ..functional._dpi_records import BiasCurrents
+from ..functional._dpi_records import BiasCurrents, Gates
 from ._door import check_kind
 
 MODEL = "dynapse_dpi"
@@ -102,6 +102,11 @@ def merge(nodes: Sequence[graph.Neurons]) -> graph.Neurons:
     total = sum(math.prod(node.shape) for node in nodes)
     params = {"bias": bias, "process": nodes[0].params["process"], "Iscale": nodes[0].params["Iscale"]}
     return graph.Neurons(MODEL, params, (total,), nodes[0].choices)
+
+
+def record_of(kind: type, numbers: Any) -> Any:
+    """The record of a node's mapping from names to numbers, or to numbers gate by gate."""
+    return kind(**{name: Gates(**value) if hasattr(value, "items") else value for name, value in numbers.items()})
 
 
 def _check_node(node: Any, field: str, where: str) -> None:

@@ -87,3 +87,8 @@ def entry(field: str, asked: np.ndarray, got: np.ndarray, clipped: np.ndarray, p
     safe = np.where((asked > 0) & np.isfinite(asked), asked, 1.0)
     error = np.where((asked > 0) & np.isfinite(asked), got / safe - 1.0, np.nan)
     return Entry(field, asked, got, error, clipped, problem)
+
+
+def of_population(name: str, report: Report) -> tuple[Entry, ...]:
+    """The entries of a report as those of one population among others."""
+    return tuple(it._replace(field=f"{name}.{it.field}", problem=it.problem and f"`{name}`: {it.problem}") for it in report.entries)

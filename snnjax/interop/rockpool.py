@@ -32,10 +32,10 @@ import numpy as np
 from jax.tree_util import Partial
 
 from .. import functional as F
-from .._errors import DTypeError, ParameterError, ShapeError, refuses_unknown_keywords
+from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
 from .._kinds import Kind
 from ..functional._check import check_dt
-from ..functional._concrete import check_array, check_domain, check_real, describe
+from ..functional._concrete import as_count, check_array, check_domain, check_real, describe
 from .brian import BIAS_IN_CODE, BIAS_IN_DOCUMENTATION, ffiaf, ffiaf_constant_leak, ffiaf_spk_in, rec_iaf, rec_iaf_spk_in
 
 MAX_SPIKES_PER_DT = 65536
@@ -122,11 +122,7 @@ def config(max_spikes_per_dt: int = MAX_SPIKES_PER_DT) -> F.SpikingConfig:
 
     The pseudo-derivative is `1 / v_th` from half a threshold on, upwards without end.
     """
-    if isinstance(max_spikes_per_dt, bool) or not isinstance(max_spikes_per_dt, int) or max_spikes_per_dt < 1:
-        wanted, refused = "a whole number, 1 or more", ParameterError if type(max_spikes_per_dt) is int else DTypeError
-        came = max_spikes_per_dt if refused is ParameterError else describe(max_spikes_per_dt)
-        text = f"`max_spikes_per_dt` must be {wanted}; got {came}."
-        raise refused(text, where="rockpool.config", field="max_spikes_per_dt", value=max_spikes_per_dt, allowed=wanted)
+    as_count(max_spikes_per_dt, "max_spikes_per_dt", "rockpool.config", least=1)
     return F.SpikingConfig(spike=_spikes(float(max_spikes_per_dt)), reset=_reset, integrator=F.exponential_euler)
 
 
