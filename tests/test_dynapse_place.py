@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import snnjax.functional as F
-from snnjax import GraphError, HardwareError, ParameterError, dynapse, graph
+from snnjax import ConfigError, GraphError, HardwareError, ParameterError, dynapse, graph
 
 REAL = F.DynapseParams()
 
@@ -143,3 +143,5 @@ def test_what_a_chip_cannot_do_is_refused() -> None:
         dynapse.place(pooled)
     with pytest.raises(ParameterError, match=r"`chip.cores` must be a whole number, 1 or more; got 0"):
         dynapse.place(population(2), chip=dynapse.Chip(cores=0))
+    with pytest.raises(ConfigError, match=r"`core` is not a.*Did you mean `cores`\?"):
+        dynapse.Chip(core=1)  # type: ignore[call-arg]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import graph
-from .._errors import GraphError, HardwareError, refuses_unknown_keywords
+from .._errors import GraphError, HardwareError, parameters, refuses_unknown_keywords
 from ..functional._concrete import as_count
 from ..functional._dpi_records import BiasCurrents
 from ._door import check_kind
@@ -25,6 +25,7 @@ from ._report import Report, of_population
 from ._rewire import FAN_IN, listed
 
 
+@parameters
 class Chip(NamedTuple):
     """What a board has; by default four Dynap-SE2 with four cores each.
 
