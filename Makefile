@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-here test-newest test-oldest test-peers lint types check bench clean
+.PHONY: demo test test-here test-newest test-oldest test-peers test-leaks test-long test-nightly mutants dist lint types check bench clean
 
 demo: .venv/.demo
 	$(BIN)/python -m snnjax.demo
@@ -35,6 +35,26 @@ test-oldest: .venv-oldest/.oldest
 # Other tools that install without PyTorch and without compiling, in an environment of their own.
 test-peers: .venv-peers/.peers
 	.venv-peers/bin/python -m pytest -m peers tests/test_nir_spyx.py
+
+# What takes too long for every change. Tracers that outlive their transform; compiled programs are kept in a file, since JAX keeps
+# none in memory while it looks.
+test-leaks: .venv/.dev
+	SNNJAX_CHECK_LEAKS=1 JAX_COMPILATION_CACHE_DIR=.jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1 $(BIN)/python -m pytest -n auto
+
+test-long: .venv/.dev
+	$(BIN)/python -m pytest -n auto -m long
+
+test-nightly: .venv/.dev
+	SNNJAX_HYPOTHESIS=nightly $(BIN)/python -m pytest -n auto
+
+mutants: .venv/.dev
+	$(BIN)/python -m benchmarks.mutants
+
+dist: .venv/.dev
+	$(BIN)/python -m pip install --quiet build==1.3.0
+	rm -rf dist
+	$(BIN)/python -m build
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from hypothesis import HealthCheck, settings
 # is what `params` mean, and `F.advance` says so by leading axes of length 1; a promotion of ranks anywhere else is a mistake.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-# `SNNJAX_CHECK_LEAKS=1`: JAX looks for tracers that outlive their transform, in every test. Slow: nothing is cached.
-jax.config.update("jax_check_tracer_leaks", os.environ.get("SNNJAX_CHECK_LEAKS") == "1")
+#: `SNNJAX_CHECK_LEAKS=1` (`make test-leaks`): JAX looks for tracers that outlive their transform, in every test.
+LEAKS = os.environ.get("SNNJAX_CHECK_LEAKS") == "1"
+jax.config.update("jax_check_tracer_leaks", LEAKS)
 
 TRACES = Path(os.environ.get("SNNJAX_TRACES", Path(__file__).parents[2] / "shared" / "traces"))
 
@@ -33,7 +35,7 @@ ONCE = {
     "test_integrate_and_fire", "test_iaf", "test_gradient_smooth", "test_gradient_zeros", "test_steps", "test_properties",
     "test_somas_config", "test_somas_save", "test_dynapse_convert", "test_dynapse_chip", "test_fit_coordinates", "test_event_lif_runs",
     "test_dynapse_learning", "test_dynapse_match", "test_dynapse_rockpool", "test_dynapse_lower", "test_dynapse_place", "test_noise",
-    "test_brian", "test_dpi_gradient_recursion", "test_rank",
+    "test_brian", "test_dpi_gradient_recursion", "test_rank", "test_dynapse_range", "test_supply_chain",
 }  # fmt: skip
 
 
@@ -41,12 +43,20 @@ ONCE = {
 NIGHTLY = os.environ.get("SNNJAX_HYPOTHESIS", "ci") == "nightly"
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, database=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
-settings.load_profile("nightly" if NIGHTLY else "ci")
+settings.register_profile("leaks", max_examples=3, deadline=None, derandomize=True, database=None)
+settings.load_profile("nightly" if NIGHTLY else "leaks" if LEAKS else "ci")
 
 
 def examples(number: int = 200, nightly: int = 10_000, **more: Any) -> settings:
     """How many examples of a property are looked at: at every change, and in a nightly run."""
-    return settings(max_examples=nightly if NIGHTLY else number, **more)
+    return settings(max_examples=nightly if NIGHTLY else min(number, 3) if LEAKS else number, **more)
+
+
+def pytest_runtest_setup() -> None:
+    """JAX collects garbage at the end of every transform that it looks at: what was there before the test is not looked through again."""
+    if LEAKS:
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+OPTAX = tuple(int(part) for part in version("optax").split(".")[:3])
 
 #: Run in a fresh Python: every module is imported under a hook that notes what goes on. Packages that snnjax needs come
 #: first, so that what they do is told apart from what it does.
@@ -67,7 +71,10 @@ def test_importing_opens_no_socket_runs_no_program_and_writes_no_file(report: di
 
 def test_what_snnjax_needs_does_none_of_it_either(report: dict[str, Any]) -> None:
     """Beyond loading the libraries that they are made of, and what NumPy tells its own."""
-    assert [entry for entry in report["seen"] if entry[1] not in ("ctypes.dlopen", "os.putenv")] == []
+    noted = [entry for entry in report["seen"] if entry[1] not in ("ctypes.dlopen", "os.putenv")]
+    if OPTAX < (0, 2, 8):  # it imports absl's tools for tests, which try whether a temporary file can be written
+        noted = [entry for entry in noted if not Path(entry[2][0]).is_relative_to(tempfile.gettempdir())]
+    assert noted == []
 
 
 def test_importing_brings_along_what_is_required_and_nothing_optional(report: dict[str, Any]) -> None:
