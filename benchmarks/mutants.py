@@ -27,6 +27,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FUNCTIONAL = Path("snnjax/functional")
 STEPS, GRADIENTS = "tests/test_steps.py", "tests/test_gradient_recursion.py"
+DPI, DPI_GRADIENTS = "tests/test_dynapse_dpi.py", "tests/test_dpi_gradient_recursion.py"
+#: Recorded runs and gradients of DynapSim, where they are at hand, and what learning needs.
+DPI_TRACES = ["tests/test_dynapse_traces.py", "tests/test_dynapse_range.py", "tests/test_dynapse_learning.py"]
 #: For each file the tests that are run on its mutants, quick ones first; a mutant that survives those goes on to the next.
 TESTS: dict[str, list[list[str]]] = {
     "_leaky": [[STEPS, "-k", "[leaky"], [GRADIENTS, "-k", "float64[leaky]"]],
@@ -45,6 +48,11 @@ TESTS: dict[str, list[list[str]]] = {
     "_synapses": [[STEPS, "-k", "synapses or wrappers"], ["snnjax/functional/_synapses.py"]],
     "_delta": [[STEPS, "-k", "jump"], ["tests/test_delta.py"]],
     "_surrogate": [["tests/test_surrogate.py"], ["tests/test_properties_parts.py", "-k", "surrogate"]],
+    "_injected": [["tests/test_injected.py"]],
+    "_dynapse_dpi": [[DPI_GRADIENTS, "-k", "float64"], [DPI], DPI_TRACES],
+    "_dpi_log": [[DPI_GRADIENTS, "-k", "float64"], [DPI], DPI_TRACES],
+    "_dpi_membrane": [[DPI_GRADIENTS, "-k", "float64"], [DPI], DPI_TRACES],
+    "_dpi_dynapsim": [[DPI_GRADIENTS, "-k", "float64"], [DPI, "-k", "resumed or dynapsim"], DPI_TRACES],
 }
 TIMEOUT = 240.0
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
@@ -192,6 +200,7 @@ def main() -> None:
     print(f"{len(chosen)} of {len(everything)} mutants of {len(arguments.files)} files, seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
+        os.environ.setdefault("SNNJAX_TRACES", str(ROOT.parent / "shared" / "traces"))
         for part in ("snnjax", "tests", "docs"):
             shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", place)

@@ -91,6 +91,18 @@ def test_ffiaf_is_brian_s_under_every_integrator(path: Path, method: str, x64: N
         assert not np.asarray(spikes)[:, 1].any()
 
 
+@pytest.mark.parametrize("path", traces("brian", "iaf_*.npz"), **by_file)
+def test_in_float32_no_spike_is_another_and_potentials_are_within_a_micro_volt(path: Path) -> None:
+    trace = load(path)
+    current = np.broadcast_to(trace["I"], trace["v_exact"].shape).astype(np.float32)
+    params = brian.ffiaf(**membrane(trace))
+    _, (spikes, states) = F.simulate(F.refractory(F.leaky), params, current, dt=float(trace["dt"]), record=both)
+    assert spikes.dtype == jnp.float32
+    assert_same_spikes(spikes, trace["spikes_exact"])
+    error = np.abs(F.core(states).v / MV - trace["v_exact"])
+    assert np.median(error) < 1e-4 and error.max() < 1e-3  # mV
+
+
 @pytest.mark.parametrize("path", traces("brian", "iaf_noise_*.npz"), **by_file)
 def test_without_the_next_sample_a_runge_kutta_step_is_not_brian_s(path: Path, x64: None) -> None:
     trace = load(path)
