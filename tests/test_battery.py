@@ -24,6 +24,7 @@ import pytest
 from battery import GOLDEN, PAGE, ROWS, lines, page
 from battery_excused import ARGUMENTS, CASES, COMPILES, WHOLE
 from battery_row import Row, tells
+from conftest import keeps_programs
 
 from snnjax import SnnjaxError
 
@@ -112,6 +113,7 @@ def test_an_optimised_interpreter_refuses_the_same_in_the_same_words(optimised: 
     assert sorted(told["line"] for told in optimised) == GOLDEN.read_text().splitlines()
 
 
+@keeps_programs
 def test_nothing_is_compiled_before_a_refusal(optimised: list[dict[str, Any]]) -> None:
     compiled = {told["title"] for told in optimised if "backend_compile_duration" in told["compiled"]}
     assert compiled <= set(COMPILES), sorted(compiled - set(COMPILES))

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import keeps_programs
 from hostile import FILES
 
 import snnjax
@@ -153,6 +154,7 @@ def test_code_that_runs_is_seen(trap: Path, tmp_path: Path) -> None:
     assert {"pickle.find_class", "compile", "exec"} <= {event for event, _ in seen} and (trap / "sprung").exists()
 
 
+@keeps_programs
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_is_refused_by_every_loader(name: str, tmp_path: Path, trap: Path, opened: Opened | None) -> None:
     FILES[name](tmp_path / "x", trap)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import keeps_programs
 
 import snnjax
 import snnjax.functional as F
@@ -109,6 +110,7 @@ REFUSAL = (
 )
 
 
+@keeps_programs
 def test_a_run_that_cannot_fit_is_refused_with_its_bytes_before_anything_is_compiled(compiled: list[str]) -> None:
     with pytest.raises(ParameterError, match=REFUSAL) as caught:
         F.simulate(F.lif, F.LIFParams(), HUGE, dt=DT)

@@ -11,8 +11,8 @@ import numpy as np
 
 from .._errors import ConfigError, DTypeError, ParameterError, ShapeError, did_you_mean
 from .._kinds import Kind
+from ..functional._cast import at_least_float32, float_dtype, numbers_as
 from ..functional._concrete import as_count, check_domain, check_real, concrete, describe
-from ..functional._neuron import at_least_float32, float_dtype, numbers_as
 from ..functional._rank import leading
 
 _TRACED = (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)

@@ -15,9 +15,10 @@ import numpy as np
 
 from .._errors import DTypeError, ParameterError, ShapeError
 from .._kinds import Kind, kinds_of
+from ._cast import is_array
 from ._concrete import Shape, check_domain, check_real, concrete, describe, refuse_where
 from ._integrators import Integrator
-from ._neuron import Neuron, is_array
+from ._neuron import Neuron
 
 # Quotients of float32 numbers are this far from those of the decimals that were written.
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)

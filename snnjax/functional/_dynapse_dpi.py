@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from .._errors import DTypeError
 from ._dpi_config import DPIConfig
 from ._dpi_records import DynapseParams, DynapseState, Gates
-from ._neuron import Neuron, at_least_float32, filled, float_dtype, numbers_as, population, state_as
-from ._rank import beside
+from ._neuron import Neuron, filled, population
+from ._take_step import take_step
 
 
 def dynapse_dpi_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None, inputs: Any = None) -> DynapseState:
@@ -77,12 +77,7 @@ def dynapse_dpi_step(
     ([1.0, 1.0], [1, 1])
     """
     config = DPIConfig() if config is None else config
-    stored = float_dtype(state)
-    working = at_least_float32(stored)
-    params, inputs, dt = numbers_as((params, inputs, dt), working)
-    now = state_as(state, working)
-    now, spikes = config.dynamics(beside(params, now), now, inputs, dt, config)
-    return state_as(now, stored), spikes.astype(stored)
+    return take_step(lambda *arguments: config.dynamics(*arguments, config), params, state, inputs, dt)
 
 
 dynapse_dpi = Neuron("dynapse_dpi", DynapseParams, dynapse_dpi_init, dynapse_dpi_step, config=DPIConfig, gates=Gates)

@@ -10,9 +10,9 @@ import numpy as np
 from .._errors import DTypeError, ShapeError
 from .._kinds import Kind
 from . import _check as check
+from ._cast import is_array
 from ._concrete import Shape, as_count, check_domain, check_real, concrete, describe, refuse_where
 from ._lif import LIFParams
-from ._neuron import is_array
 from ._refractory import RefractoryParams
 
 WHERE = "simulate_events"

@@ -20,11 +20,12 @@ import numpy as np
 
 from .._errors import NumericsError, refuses_unknown_keywords
 from . import _event_check as check
+from ._cast import at_least_float32, float_dtype
 from ._concrete import concrete
 from ._event_adjoint import Outcome, run
 from ._event_run import Network
 from ._lif import LIFParams
-from ._neuron import at_least_float32, filled, float_dtype
+from ._neuron import filled
 from ._refractory import RefractoryParams
 
 

@@ -18,10 +18,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ._cast import at_least_float32, float_dtype
 from ._check_choices import Segment, as_segment
 from ._manual import as_carried, as_varying
 from ._memory import nbytes
-from ._neuron import Neuron, at_least_float32, float_dtype
+from ._neuron import Neuron
 from ._unroll import Perturbed, is_zero, unroll
 
 _KEPT_BYTES = 64 * 2**20

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 from . import _fused_device as device
 from . import _fused_kernel as kernels
 from . import _fused_scan as loops
+from ._cast import at_least_float32
 from ._fused_kernel import WORD, Wanted
 from ._fused_layout import Shape, from_rows, parameter_leaves, storage, to_rows
 from ._fused_plan import Plan, Step, plan
 from ._fused_program import Leaf, alike
-from ._neuron import at_least_float32
 from ._unroll import is_zero
 
 

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import DTypeError, ShapeError
+from ._cast import at_least_float32, float_dtype
 from ._concrete import as_shape, describe
 from ._config import SpikingConfig
 from ._integrators import Currents
-from ._rank import beside
+from ._take_step import check_nest, take_step
 
 
 class Receive(Protocol):
@@ -100,18 +101,20 @@ def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, co
 
     Returns:
         The new state, and the output in the state's dtype.
+
+    Raises:
+        DTypeError: `params` or `state` is not of this model, or `inputs` or `dt` is no number.
+        ShapeError: shapes do not go together, or the step would change that of the state.
     """
     config = SpikingConfig() if config is None else config
-    stored = float_dtype(state)
-    working = at_least_float32(stored)
-    params, inputs, dt = numbers_as((params, inputs, dt), working)
-    now = state_as(state, working)
-    params = beside(params, now)
-    now, currents = phases.receive(params, now, inputs, dt, config)
-    now = phases.integrate(params, now, currents, dt, config)
-    output = phases.fire(params, now, config)
-    now = phases.reset(params, now, output, dt, config)
-    return state_as(now, stored), output.astype(stored)
+
+    def move(params: Any, state: Any, inputs: Any, dt: Any) -> tuple[Any, Any]:
+        state, currents = phases.receive(params, state, inputs, dt, config)
+        state = phases.integrate(params, state, currents, dt, config)
+        output = phases.fire(params, state, config)
+        return phases.reset(params, state, output, dt, config), output
+
+    return take_step(move, params, state, inputs, dt)
 
 
 def wrapped(name: str, default: Callable[..., Any], init: Callable[..., Any], phases: Phases, ports: tuple[int, ...]) -> Neuron:
@@ -178,52 +181,14 @@ def with_core(record: Any, new: Any) -> Any:
     return record._replace(neuron=with_core(record.neuron, new)) if "neuron" in record._fields else new
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether `leaf` has a dtype of its own; a plain Python number takes that of its surroundings."""
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
-
-
-def is_float_array(leaf: Any) -> bool:
-    return is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
-
-
-def float_dtype(tree: Any) -> Any:
-    """The widest dtype of the floating arrays in `tree`; JAX's default where there are only Python numbers."""
-    dtypes = [jax.dtypes.canonicalize_dtype(leaf.dtype) for leaf in jax.tree.leaves(tree) if is_float_array(leaf)]
-    return max(dtypes, key=_bits, default=jax.dtypes.canonicalize_dtype(float))
-
-
-def at_least_float32(dtype: Any) -> Any:
-    """`dtype`, or float32 where that is wider: what decays by a little in each step cannot live in 8 bits of precision."""
-    return max(dtype, jnp.dtype(jnp.float32), key=_bits)
-
-
-def _bits(dtype: Any) -> int:
-    return jnp.finfo(dtype).bits
-
-
-def numbers_as(tree: Any, dtype: Any) -> Any:
-    """`tree` with every number in `dtype`."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
-
-
-def state_as(state: Any, dtype: Any) -> Any:
-    """`state` with its floating arrays and Python floats in `dtype`; counters stay integers."""
-
-    def cast(leaf: Any) -> Any:
-        is_counter = isinstance(leaf, int) or (is_array(leaf) and not is_float_array(leaf))
-        return jnp.asarray(leaf) if is_counter else jnp.asarray(leaf, dtype)
-
-    return jax.tree.map(cast, state)
-
-
 def population(params: Any, shape: int | tuple[int, ...], dtype: Any) -> tuple[tuple[int, ...], Any]:
     """The shape and dtype of a state: what was asked for, or what `params` imply.
 
     Raises:
         ShapeError: `params` do not broadcast into `shape`.
-        DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode.
+        DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode; or `params` is no record.
     """
+    check_nest(params, "params", "init")
     shape = holding(shape, *jax.tree.leaves(params))
     if dtype is None:
         return shape, at_least_float32(float_dtype(params))

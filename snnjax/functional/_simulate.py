@@ -13,12 +13,13 @@ import numpy as np
 from .._errors import refuses_unknown_keywords
 from . import _check as check
 from . import _check_choices as choices
+from ._cast import at_least_float32, float_dtype, is_float_array
 from ._concrete import as_shape
 from ._feedback import unroll_population
 from ._fused_choice import kernel_for, run_population
 from ._integrators import exact
 from ._memory import check_memory, is_large, memory_of
-from ._neuron import Neuron, at_least_float32, float_dtype, is_float_array
+from ._neuron import Neuron
 from ._spread import may_spread, over_cores
 from ._watch import no_fault, raise_fault, watched
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import NumericsError
+from ._cast import is_float_array
 from ._concrete import concrete
-from ._neuron import is_float_array
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 

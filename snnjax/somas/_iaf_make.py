@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import ConfigError
+from ..functional._cast import float_dtype
 from ..functional._concrete import check_key
-from ..functional._neuron import float_dtype
 from . import _iaf_door as door
 from ._config import config_class
 from ._config_check import check_dtype

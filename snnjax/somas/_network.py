@@ -11,10 +11,10 @@ import jax.numpy as jnp
 
 from .. import graph as G
 from .._errors import refuses_unknown_keywords
+from ..functional._cast import at_least_float32, float_dtype
 from ..functional._check import check_dt
 from ..functional._check_choices import as_segment
 from ..functional._concrete import as_shape
-from ..functional._neuron import at_least_float32, float_dtype
 from ._graph_layers import Delay
 from ._graph_plan import Group, Plan
 from ._graph_restore import restored

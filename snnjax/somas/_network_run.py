@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import functional as F
-from ..functional._neuron import float_dtype
+from ..functional._cast import float_dtype
 from ..functional._watch import not_finite
 from . import _project as stateless
 from ._graph_plan import Group, Plan
