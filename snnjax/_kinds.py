@@ -11,7 +11,7 @@ Kind(name='time_constant', unit='s', domain='positive', axes='neuron')
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
@@ -105,3 +105,21 @@ def kinds_of(params_class: type) -> Mapping[str, Kind]:
     hints = get_type_hints(params_class, include_extras=True)
     found = {name: [a for a in get_args(hint) if isinstance(a, Kind)] for name, hint in hints.items()}
     return MappingProxyType({name: kinds[0] for name, kinds in found.items() if kinds})
+
+
+def annotated(params: Any) -> Iterator[tuple[str, Any, Kind]]:
+    """Every number in a nest of Params: its name, its value, its kind."""
+    kinds = kinds_of(type(params))
+    for name, value in zip(params._fields, params, strict=True):
+        if name in kinds:
+            yield from ((label, number, kinds[name]) for label, number in numbers_of(name, value))
+        elif hasattr(value, "_fields"):
+            yield from annotated(value)
+
+
+def numbers_of(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The number of that name; or those of its gates, where it has one per gate."""
+    if not hasattr(value, "_fields"):
+        yield name, value
+    else:
+        yield from ((f"{name}.{gate}", number) for gate, number in value._asdict().items() if number is not None)

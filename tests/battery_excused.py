@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import snnjax.functional as F
+
 _RECORD = "a record: a name that it does not have is refused; its numbers are refused by what takes it"
 _RESULT = "a record that functions of the library make and hand out"
 _PART = "a part of models of one's own; nothing of it is used before a door has seen the whole"
-_BARE = "a bare step or a part of one: it checks nothing (docs/decisions/doors.md); `simulate` is the door"
+_BARE = "a part of a step: it checks nothing (docs/decisions/doors.md); the step does"
 _TRUTH = "a truth value: any object of Python has one"
 _CHECKED = "called with a key, a shape and a dtype that `build` has checked"
 
@@ -16,7 +18,7 @@ WHOLE: dict[str, str] = {
     r"dynapse\.(Codes|Core|Entry|Match|Placement|Report)": _RESULT,
     r"graph\.(Problem|Problem\.inside|Recurrent)|dynapse\.Bias|events\.Delta": _RESULT,
     r"functional\.(Decaying|Early|Held|Late|Inhibition|Integrator|Kind|Neuron|Phases|Rule)": _PART,
-    r"functional\.(\w+_step|advance|relax|\w+\.charge|\w+\.potential|compute_refractory_update|core|with_core)": _BARE,
+    r"functional\.(relax|\w+\.charge|\w+\.potential|compute_refractory_update|core|with_core)": _BARE,
     r"functional\.(reset_to_value|reset_by_subtraction)": _BARE,
     r"functional\.(DPIConfig\.dynamics|SpikingConfig\.reset)|interop\.norse\.reset_subtract|functional\.all_gather_spikes": _BARE,
     r"somas\.\w+\.(draw|check_shape)": _CHECKED,
@@ -30,7 +32,7 @@ WHOLE: dict[str, str] = {
 ARGUMENTS: dict[str, str] = {
     r"(functional|dynapse)\.(\w+Params|BiasCurrents|Process|Gates|Injected|Chip)\(\w+\)": _RECORD,
     r"functional\.SpikingConfig\(\w+\)|functional\.DPIConfig\(spike\)": "checked by what runs with it: rows of `simulate` with a `config`",
-    r"functional\.\w+_init\((params|inputs)\)": "a function of a model: `simulate` is the door",
+    r"functional\.\w+_init\(inputs\)": "a function of a model: `simulate` is the door",
     r"(functional|somas\.\w+)\.(simulate|outputs)\(checked\)|dynapse\.(quantize|place)\(saturate\)": _TRUTH,
     r"somas\.\w+Config(\.\w+)?\(skip_validation\)": _TRUTH,
     r"fit\.minimize\(progress\)|interop\.spark\.steps_left\(strict\)": _TRUTH,
@@ -89,4 +91,9 @@ COMPILES: dict[str, str] = {
     "somas.FeedForwardIAF.simulate: a state of another batch": "the row makes a state",
     "events.Events: bfloat16": "the row makes an array of bfloat16",
     "fit.minimize: loss of three numbers": "the row multiplies with an array",
+    **{
+        f"functional.{step}: {what}": "a field that is missing is found when the step reads it, and it may have computed something by then"
+        for step in (*(f"{name}_step" for name in F.MODELS), "advance")
+        for what in ("params of another model", "state of another model", "config of another model", "config a name")
+    },
 }

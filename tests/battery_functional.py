@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from battery_kinds import INF, KEY, NAN, NEURON, NONNEGATIVE, PARAMS, REAL, SHAPE, STEP, SURROGATE_NUMBER, count, without_none, word
+from battery_kinds import ARRAY, INF, KEY, NAN, NEURON, NONNEGATIVE, PARAMS, REAL, SHAPE, STEP, SURROGATE_NUMBER, count, without_none, word
 from battery_row import UNTOLD, Row, Wrong, entry, row
 from door_event_lif import GOOD as GOOD_EVENTS
 from door_event_lif import REFUSALS
@@ -180,7 +180,7 @@ NOISE = entry(
     ],
 )
 
-STEPS = entry(
+ROUNDED = entry(
     "functional.refractory_steps",
     F.refractory_steps,
     {"t_ref": 2e-3, "dt": 1e-3},
@@ -234,13 +234,55 @@ INITS = [
         f"functional.{name}_init",
         neuron.init,
         {"params": neuron.default(), "shape": (3,)},
+        params=PARAMS,
         shape=SHAPE,
         dtype=[
             Wrong("B16", "int32", np.int32, DTypeError),
             Wrong("B9", "complex", np.complex64, DTypeError),
             Wrong("B10", "float64 in 32-bit mode", np.float64, DTypeError),
         ],
-    )[:-1]  # a function of a model takes the keywords of Python
+    )
+]
+
+
+class _Strange(NamedTuple):
+    """Params or State of a model that is none of the library's."""
+
+    strange: Any = 0.0
+
+
+STRANGE = Wrong("B15", "of another model", _Strange(), DTypeError, "_Strange")
+
+
+def _step(name: str, neuron: F.Neuron, function: Any, good: dict[str, Any]) -> list[Row]:
+    params: Any = neuron.default()
+    plain = F.core(params)
+    wide = {"params": F.with_core(params, plain._replace(**{field: np.ones(4) for field in plain._fields[:1]}))}
+    number = {"params": F.with_core(params, plain._replace(**{field: "1" for field in plain._fields[:1]}))}
+    first = plain._fields[0]
+    return entry(
+        f"functional.{name}",
+        function,
+        {"params": params, "state": neuron.init(params, (3,)), "inputs": np.ones(3, np.float32), "dt": 1e-3, **good},
+        traced="inputs",
+        params=[*PARAMS, STRANGE],
+        state=[Wrong("B15", "None", None, DTypeError), Wrong("B15", "a dictionary", {"v": 0.0}, DTypeError), STRANGE],
+        inputs=[*ARRAY, Wrong("B3", "for four of three", np.ones(4), ShapeError), Wrong("B5", "of a batch", np.ones((2, 3)), ShapeError)],
+        dt=STEP,
+        config=[Wrong("D5", "a name", "exact", DTypeError), Wrong("B15", "of another model", _Strange(), DTypeError, "_Strange")],
+        also=[
+            (Wrong("B2", f"{first} for four of three", (first, (4,)), ShapeError), wide),
+            (Wrong("B15", f"{first} a string", (first, "1"), DTypeError), number),
+        ]
+        if neuron is not F.dynapse_dpi
+        else [],
+        **({"phases": [Wrong("B15", "None", None, DTypeError), Wrong("B15", "a neuron", F.lif, DTypeError)]} if good else {}),
+    )
+
+
+STEPS = [
+    *(row for name, neuron in F.MODELS.items() for row in _step(f"{name}_step", neuron, neuron.step, {})),
+    *_step("advance", F.lif, F.advance, {"phases": F.lif.phases}),
 ]
 
 OTHERS = [
@@ -359,6 +401,7 @@ ROWS = [
     *UNROLL,
     *WRAPPERS,
     *NOISE,
+    *ROUNDED,
     *STEPS,
     *SURROGATES,
     *RECORDS,

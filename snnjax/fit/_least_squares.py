@@ -24,7 +24,7 @@ import numpy as np
 from .. import functional as F
 from .._coordinates import to_free, to_natural
 from .._errors import DTypeError, NumericsError, ShapeError, refuses_unknown_keywords
-from ..functional._check import annotated
+from .._kinds import annotated
 from ..functional._concrete import check_array
 from ..functional._neuron import core
 from ._marquardt import Problem, descend

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Conductance, Current, Potential, Resistance, TimeConstant
 from ._config import SpikingConfig
 from ._integrators import Currents, Late
 from ._leaky import receive
 from ._lif import fire
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -54,6 +55,7 @@ class AdaptiveCurrentLeakyState(NamedTuple):
     w: jax.Array
 
 
+@checked_init
 def adaptive_current_leaky_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> AdaptiveCurrentLeakyState:
     """The state at rest: `v = v_leak`, `w = 0`. Arguments as in `lif_init`.
 
@@ -115,6 +117,7 @@ def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingCo
 _PHASES = Phases(receive, integrate, fire, reset, held)
 
 
+@refuses_unknown_keywords
 def adaptive_current_leaky_step(
     params: Any, state: AdaptiveCurrentLeakyState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[AdaptiveCurrentLeakyState, jax.Array]:

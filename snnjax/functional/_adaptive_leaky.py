@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Current, Potential, Resistance, TimeConstant
 from . import _leaky
 from ._config import SpikingConfig
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -47,6 +48,7 @@ class AdaptiveLeakyState(NamedTuple):
     th: jax.Array
 
 
+@checked_init
 def adaptive_leaky_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> AdaptiveLeakyState:
     """The state at rest: `v = v_leak`, `th = 0`. Arguments as in `lif_init`.
 
@@ -72,6 +74,7 @@ def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingCo
 _PHASES = Phases(_leaky.receive, _leaky.integrate, fire, reset)
 
 
+@refuses_unknown_keywords
 def adaptive_leaky_step(
     params: Any, state: AdaptiveLeakyState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[AdaptiveLeakyState, jax.Array]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import DTypeError, ParameterError, ShapeError
-from .._kinds import Kind, kinds_of
+from .._kinds import Kind, annotated, kinds_of, numbers_of
 from ._cast import is_array
 from ._concrete import Shape, check_domain, check_real, concrete, describe, refuse_where
 from ._integrators import Integrator
@@ -55,24 +55,6 @@ def check_record(params: Any, template: Any, neuron: str, field: str, where: str
     for name in getattr(template, "_fields", ()):
         if hasattr(getattr(template, name), "_fields"):
             check_record(getattr(params, name), getattr(template, name), neuron, f"{field}.{name}", where)
-
-
-def annotated(params: Any) -> Iterator[tuple[str, Any, Kind]]:
-    """Every number in a nest of Params: its name, its value, its kind."""
-    kinds = kinds_of(type(params))
-    for name, value in zip(params._fields, params, strict=True):
-        if name in kinds:
-            yield from ((label, number, kinds[name]) for label, number in _numbers(name, value))
-        elif hasattr(value, "_fields"):
-            yield from annotated(value)
-
-
-def _numbers(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The number of that name; or those of its gates, where it has one per gate."""
-    if not hasattr(value, "_fields"):
-        yield name, value
-    else:
-        yield from ((f"{name}.{gate}", number) for gate, number in value._asdict().items() if number is not None)
 
 
 def population_of(neuron: Neuron, inputs: Any, where: str) -> Shape:
@@ -149,7 +131,7 @@ def check_params(params: Any, population: Shape, ports: Shape, inputs: Shape, wh
     inner_ports = () if any(kind.axes == "synapse" for kind in kinds.values()) else ports
     for name, value in zip(params._fields, params, strict=True):
         if name in kinds:
-            for label, number in _numbers(name, value):
+            for label, number in numbers_of(name, value):
                 check_real(number, label, where)
                 _check_param_shape(label, np.shape(number), kinds[name].axes, population, ports, inputs, where)
                 check_domain(number, label, kinds[name], where)

@@ -10,13 +10,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._errors import DTypeError
+from .._errors import DTypeError, refuses_unknown_keywords
 from ._dpi_config import DPIConfig
 from ._dpi_records import DynapseParams, DynapseState, Gates
 from ._neuron import Neuron, filled, population
-from ._take_step import take_step
+from ._take_step import checked_init, take_step
 
 
+@checked_init
 def dynapse_dpi_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None, inputs: Any = None) -> DynapseState:
     """The state at rest: every current is `Io`.
 
@@ -54,6 +55,7 @@ def _refuse_half_precision(dtype: Any) -> None:
         )
 
 
+@refuses_unknown_keywords
 def dynapse_dpi_step(
     params: Any, state: DynapseState, inputs: Any, *, dt: Any, config: DPIConfig | None = None
 ) -> tuple[DynapseState, jax.Array]:
@@ -70,6 +72,9 @@ def dynapse_dpi_step(
     Returns:
         The new state, and the spikes in the state's dtype: 0 or 1 (a count with `DPIConfig.dynapsim()`).
 
+    Raises:
+        DTypeError: `inputs` are not for the gates of the state; and what `advance` refuses, alike.
+
     >>> from snnjax import functional as F
     >>> params = F.DynapseParams()
     >>> state, spikes = F.dynapse_dpi_step(params, F.dynapse_dpi_init(params, (2,)), 5000.0, dt=1e-3)
@@ -77,7 +82,25 @@ def dynapse_dpi_step(
     ([1.0, 1.0], [1, 1])
     """
     config = DPIConfig() if config is None else config
-    return take_step(lambda *arguments: config.dynamics(*arguments, config), params, state, inputs, dt)
+
+    def move(params: Any, state: Any, inputs: Any, dt: Any, config: DPIConfig) -> tuple[Any, jax.Array]:
+        _check_gates(inputs, state.isyn)
+        return config.dynamics(params, state, inputs, dt, config)
+
+    return take_step(move, params, state, inputs, dt, config)
+
+
+def _check_gates(inputs: Any, isyn: Any) -> None:
+    """Each gate of the state has its input, and each input its gate."""
+    given, there = _gates(inputs), _gates(isyn)
+    if given != there:
+        text = f"`inputs` must be {there}, as the state is; got {given}. Make the state with `dynapse_dpi_init(params, inputs=...)`."
+        raise DTypeError(text, where="dynapse_dpi_step", field="inputs", value=given, allowed=there)
+
+
+def _gates(value: Any) -> str:
+    present = [name for name, x in value._asdict().items() if x is not None] if isinstance(value, Gates) else None
+    return "one array" if present is None else f"`Gates` of {' and '.join(present) or 'nothing'}"
 
 
 dynapse_dpi = Neuron("dynapse_dpi", DynapseParams, dynapse_dpi_init, dynapse_dpi_step, config=DPIConfig, gates=Gates)

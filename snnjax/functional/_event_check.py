@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import DTypeError, ShapeError
-from .._kinds import Kind
+from .._kinds import Kind, annotated
 from . import _check as check
 from ._cast import is_array
 from ._concrete import Shape, as_count, check_domain, check_real, concrete, describe, refuse_where
@@ -28,7 +28,7 @@ def check_params(params: Any, neurons: int) -> None:
     elif not isinstance(params, LIFParams):
         text = f"`params` must be {_PARAMS}; got {describe(params)}. Only these neurons have exact events."
         raise DTypeError(text, where=WHERE, field="params", value=type(params).__name__, allowed=_PARAMS)
-    for name, value, kind in check.annotated(params):
+    for name, value, kind in annotated(params):
         _check_numbers(value, name, [(), (1,), (neurons,)], "one value for all neurons, or one per column of `weight`")
         check_domain(value, name, kind, WHERE)
     lif = params.neuron if isinstance(params, RefractoryParams) else params

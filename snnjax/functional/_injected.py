@@ -19,6 +19,7 @@ from .._errors import parameters, refuses_unknown_keywords
 from ._config import SpikingConfig
 from ._integrators import Currents, Held, Late
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
+from ._take_step import checked_init
 
 
 @parameters
@@ -80,6 +81,7 @@ def injected(neuron: Neuron) -> Neuron:
 
 @functools.cache
 def _injected(neuron: Neuron, inner: Phases) -> Neuron:
+    @checked_init
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None, inputs: Any = None) -> Any:
         del inputs
         return neuron.init(params, shape, dtype)

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Current, Potential, Resistance, TimeConstant
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._leaky import receive
 from ._lif import fire, reset
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -47,6 +48,7 @@ class IntegrateAndFireState(NamedTuple):
     v: jax.Array
 
 
+@checked_init
 def integrate_and_fire_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> IntegrateAndFireState:
     """The state at the start: `v = v_reset`, for want of a potential to rest at. Arguments as in `lif_init`.
 
@@ -69,6 +71,7 @@ def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: Spik
 _PHASES = Phases(receive, integrate, fire, reset)
 
 
+@refuses_unknown_keywords
 def integrate_and_fire_step(
     params: Any, state: IntegrateAndFireState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[IntegrateAndFireState, jax.Array]:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Current, Potential, Resistance, TimeConstant
 from ._config import SpikingConfig
 from ._integrators import Currents, Held, relax
 from ._lif import fire, reset
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -43,6 +44,7 @@ class LeakyState(NamedTuple):
     v: jax.Array
 
 
+@checked_init
 def leaky_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> LeakyState:
     """The state at rest: `v = v_leak`. Arguments as in `lif_init`.
 
@@ -69,6 +71,7 @@ def integrate(params: Any, state: Any, currents: Currents, dt: Any, config: Spik
 _PHASES = Phases(receive, integrate, fire, reset)
 
 
+@refuses_unknown_keywords
 def leaky_step(
     params: Any, state: LeakyState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[LeakyState, jax.Array]:

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Current, Potential, TimeConstant
 from . import _lif
 from ._config import SpikingConfig
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -42,6 +43,7 @@ class LeakyIntegratorState(NamedTuple):
     i: jax.Array
 
 
+@checked_init
 def leaky_integrator_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> LeakyIntegratorState:
     """The state at rest: `v = v_leak`, `i = 0`. Arguments as in `lif_init`.
 
@@ -66,6 +68,7 @@ def _keep(params: Any, state: Any, output: jax.Array, dt: Any, config: SpikingCo
 _PHASES = Phases(_lif.receive, _lif.integrate, _read, _keep)
 
 
+@refuses_unknown_keywords
 def leaky_integrator_step(
     params: Any, state: LeakyIntegratorState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[LeakyIntegratorState, jax.Array]:

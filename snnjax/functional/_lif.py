@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._errors import parameters
+from .._errors import parameters, refuses_unknown_keywords
 from .._kinds import Current, Potential, TimeConstant
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying, relax
 from ._neuron import Neuron, Phases, advance, filled, population
+from ._take_step import checked_init
 
 
 @parameters
@@ -46,6 +47,7 @@ class LIFState(NamedTuple):
     i: jax.Array
 
 
+@checked_init
 def lif_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> LIFState:
     """The state at rest: `v = v_leak`, `i = 0`.
 
@@ -88,6 +90,7 @@ def reset(params: Any, state: Any, spikes: jax.Array, dt: Any, config: SpikingCo
 _PHASES = Phases(receive, integrate, fire, reset)
 
 
+@refuses_unknown_keywords
 def lif_step(params: Any, state: LIFState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None) -> tuple[LIFState, jax.Array]:
     """One step of the leaky integrate-and-fire neuron with an exponential synapse (equations at the top of the file).
 

@@ -23,6 +23,7 @@ from ._integrators import Currents
 from ._neuron import Neuron, Phases, core, phases_of, wrapped
 from ._recurrent import RecurrentParams
 from ._refractory import RefractoryParams
+from ._take_step import checked_init
 
 
 @parameters
@@ -93,6 +94,7 @@ def _membrane(neuron: Neuron, inner: Phases) -> Neuron:
     def default(**fields: Any) -> MembraneParams:
         return MembraneParams(**{"neuron": neuron.default(), **fields})
 
+    @checked_init
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> MembraneState:
         return MembraneState(neuron.init(params.neuron, shape, dtype))
 

@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import DTypeError, ShapeError
+from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
 from ._cast import at_least_float32, float_dtype
 from ._concrete import as_shape, describe
 from ._config import SpikingConfig
 from ._integrators import Currents
-from ._take_step import check_nest, take_step
+from ._take_step import take_step
 
 
 class Receive(Protocol):
@@ -92,6 +92,7 @@ class Neuron(NamedTuple):
     feedback: tuple[str, ...] | None = None
 
 
+@refuses_unknown_keywords
 def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, config: SpikingConfig | None = None) -> tuple[Any, Any]:
     """One step of the model that has these phases.
 
@@ -103,18 +104,22 @@ def advance(phases: Phases, params: Any, state: Any, inputs: Any, *, dt: Any, co
         The new state, and the output in the state's dtype.
 
     Raises:
-        DTypeError: `params` or `state` is not of this model, or `inputs` or `dt` is no number.
-        ShapeError: shapes do not go together, or the step would change that of the state.
+        DTypeError: `params`, `state` or `config` is not of this model, or something is no number that has to be one.
+        ShapeError: `inputs` or a parameter does not fit `state`.
+        ParameterError: `dt` is not positive and finite.
     """
+    if not isinstance(phases, Phases):
+        text = f"`phases` must be the Phases of a model, such as `F.lif.phases`; got {describe(phases)}."
+        raise DTypeError(text, where="advance", field="phases", value=phases, allowed="Phases")
     config = SpikingConfig() if config is None else config
 
-    def move(params: Any, state: Any, inputs: Any, dt: Any) -> tuple[Any, Any]:
+    def move(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Any]:
         state, currents = phases.receive(params, state, inputs, dt, config)
         state = phases.integrate(params, state, currents, dt, config)
         output = phases.fire(params, state, config)
         return phases.reset(params, state, output, dt, config), output
 
-    return take_step(move, params, state, inputs, dt)
+    return take_step(move, params, state, inputs, dt, config)
 
 
 def wrapped(name: str, default: Callable[..., Any], init: Callable[..., Any], phases: Phases, ports: tuple[int, ...]) -> Neuron:
@@ -186,9 +191,8 @@ def population(params: Any, shape: int | tuple[int, ...], dtype: Any) -> tuple[t
 
     Raises:
         ShapeError: `params` do not broadcast into `shape`.
-        DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode; or `params` is no record.
+        DTypeError: `dtype` is not floating, or is float64 while JAX is in 32-bit mode.
     """
-    check_nest(params, "params", "init")
     shape = holding(shape, *jax.tree.leaves(params))
     if dtype is None:
         return shape, at_least_float32(float_dtype(params))

@@ -23,6 +23,7 @@ from ._config import SpikingConfig
 from ._gather import all_gather_spikes
 from ._integrators import Currents
 from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
+from ._take_step import checked_init
 
 
 @parameters
@@ -105,6 +106,7 @@ def _recurrent(neuron: Neuron, inner: Phases, axis_name: str | None) -> Neuron:
     def default(**fields: Any) -> RecurrentParams:
         return RecurrentParams(**{"neuron": neuron.default(), "weight": 0.0, **fields})
 
+    @checked_init
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RecurrentState:
         state = neuron.init(params.neuron, as_shape(shape, "init") or jnp.shape(params.weight)[-1:], dtype)
         return RecurrentState(state, jnp.zeros_like(core(state).v))

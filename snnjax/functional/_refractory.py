@@ -31,6 +31,7 @@ from ._config import SpikingConfig
 from ._integrators import Currents
 from ._lif import lif
 from ._neuron import Neuron, Phases, advance, core, holding, inside, phases_of, with_core, wrapped
+from ._take_step import checked_init
 
 
 @parameters
@@ -229,6 +230,7 @@ def _refractory(neuron: Neuron, inner: Phases, rule: Rule) -> Neuron:
     def default(**fields: Any) -> RefractoryParams:
         return RefractoryParams(**{"neuron": neuron.default(), **fields})
 
+    @checked_init
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RefractoryState:
         state = neuron.init(params.neuron, holding(shape, params.t_ref), dtype)
         return RefractoryState(state, jnp.zeros(core(state).v.shape, jnp.int32))
@@ -250,6 +252,7 @@ _lif_refractory = refractory(lif)
 _LIF_PHASES = phases_of(_lif_refractory, "lif_refrac")
 
 
+@checked_init
 def lif_refrac_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> RefractoryState:
     """The state of `lif_refrac` at rest and ready to spike. Arguments as in `lif_init`.
 
@@ -260,6 +263,7 @@ def lif_refrac_init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any =
     return _lif_refractory.init(params, shape, dtype)
 
 
+@refuses_unknown_keywords
 def lif_refrac_step(
     params: Any, state: RefractoryState, inputs: Any, *, dt: Any, config: SpikingConfig | None = None
 ) -> tuple[RefractoryState, jax.Array]:

@@ -18,13 +18,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._errors import ParameterError, parameters, refuses_unknown_keywords
+from .._errors import ParameterError, ShapeError, parameters, refuses_unknown_keywords
 from .._kinds import SynapseTimeConstant
 from ._concrete import as_count, as_shape
 from ._config import SpikingConfig
 from ._integrators import Currents, Decaying
 from ._neuron import Neuron, Phases, core, inside, phases_of, wrapped
 from ._rank import leading
+from ._take_step import checked_init
 
 
 @parameters
@@ -48,8 +49,18 @@ class SynapsesState(NamedTuple):
     i: jax.Array
 
 
+def _check(inputs: tuple[int, ...], tau_syn: tuple[int, ...], n: int) -> None:
+    """One array for all synapses would be broadcast over them, and each neuron take it `n` times."""
+    for name, shape, axis in (("inputs", inputs, -2), ("tau_syn", tau_syn, 0)):
+        if shape and (len(shape) < -axis or shape[axis] != n):
+            allowed = f"(..., {n}, N)" if name == "inputs" else f"({n},) or ({n}, N)"
+            text = f"`{name}` of a step with {n} synapses must have shape {allowed}, one value per synapse; got {shape}."
+            raise ShapeError(text, where="step", field=name, value=shape, allowed=allowed)
+
+
 def _phases(inner: Phases, n: int) -> Phases:
     def receive(params: Any, state: Any, inputs: Any, dt: Any, config: SpikingConfig) -> tuple[Any, Currents]:
+        _check(np.shape(inputs), np.shape(params.tau_syn), n)
         taus = params.tau_syn if params.tau_syn.ndim > 1 else params.tau_syn[..., None]
         neuron, own = inner.receive(params.neuron, state.neuron, jnp.zeros_like(core(state).v), dt, config)
         i = state.i + inputs
@@ -110,6 +121,7 @@ def _synapses(neuron: Neuron, inner: Phases, n: int) -> Neuron:
     def default(**fields: Any) -> SynapsesParams:
         return SynapsesParams(**{"neuron": neuron.default(), "tau_syn": 5e-3 * 2.0 ** np.arange(n), **fields})
 
+    @checked_init
     def init(params: Any, shape: int | tuple[int, ...] = (), dtype: Any = None) -> SynapsesState:
         per_neuron = jnp.shape(params.tau_syn)[1:]
         state = neuron.init(params.neuron, as_shape(shape, "init") or per_neuron or (1,), dtype)

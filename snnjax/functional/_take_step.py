@@ -1,78 +1,84 @@
-"""What every step does around the model's own arithmetic: one dtype, batch axes, and what is wrong already in its shapes and names.
+"""What every step does around the model's own arithmetic: one dtype, batch axes, and refusing what is wrong in names, types and shapes.
 
 Values are not looked at, and nothing is added to a program: `simulate` looks at them, once for a whole run.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
-from .._errors import DTypeError, ShapeError
-from .._kinds import Kind
+from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
+from .._kinds import Kind, annotated
 from ._cast import at_least_float32, float_dtype, numbers_as, state_as
-from ._concrete import check_array, check_domain, check_real, describe
+from ._concrete import Shape, check_array, check_domain, check_real, describe
 from ._rank import beside
 
-Move = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+Move = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
 
-def take_step(move: Move, params: Any, state: Any, inputs: Any, dt: Any) -> tuple[Any, Any]:
-    """`move(params, state, inputs, dt) -> (state, output)` in the state's dtype, in float32 at least.
+def take_step(move: Move, params: Any, state: Any, inputs: Any, dt: Any, config: Any) -> tuple[Any, Any]:
+    """`move(params, state, inputs, dt, config) -> (state, output)` in the state's dtype, in float32 at least.
 
     Returns:
         The new state, with the dtypes and shapes of the old one, and the output in the state's dtype.
 
     Raises:
-        DTypeError: `params` or `state` is no record of this model, or `inputs` or `dt` is not a number.
-        ShapeError: the shapes of `state`, `inputs` and `params` do not go together.
+        DTypeError: `params`, `state` or `config` is not of this model, or something is no number that has to be one.
+        ShapeError: `inputs` or a parameter does not fit `state`, or the step would change its shape.
+        ParameterError: `dt` is not positive and finite.
     """
-    check_nest(params, "params")
-    check_nest(state, "state")
-    _check_inputs(inputs)
+    _check_nest(params, "params")
+    _check_nest(state, "state")
     _check_dt(dt)
+    _check_inputs(inputs, params, population := _population(state))
+    _check_params(params, population)
     stored = float_dtype(state)
     working = at_least_float32(stored)
     params, inputs, dt = numbers_as((params, inputs, dt), working)
     before = state_as(state, working)
     params = beside(params, before)
     try:
-        after, output = move(params, before, inputs, dt)
+        after, output = move(params, before, inputs, dt, config)
     except AttributeError as error:
-        _name_the_record(error, params, before)
+        _name_the_record(error, params=params, state=before, config=config)
         raise
-    except (TypeError, ValueError):
-        _name_the_shapes(params, before, inputs)
-        raise
-    _check_shapes_kept(before, after, inputs)
+    _check_shapes_kept(before, after)
     return state_as(after, stored), output.astype(stored)
 
 
-def check_nest(record: Any, field: str, where: str = "step") -> None:
+def checked_init(init: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorate the `init` of a model: Params of another model, and keywords that it does not have, are answered in a sentence."""
+
+    @refuses_unknown_keywords
+    @functools.wraps(init)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        params = args[0] if args else kwargs.get("params")
+        _check_nest(params, "params", "init")
+        try:
+            return init(*args, **kwargs)
+        except AttributeError as error:
+            _name_the_record(error, params=params)
+            raise
+
+    return call
+
+
+def _check_nest(record: Any, field: str, where: str = "step") -> None:
     """A NamedTuple, down to the innermost model."""
     if not hasattr(record, "_fields") or isinstance(record, type):
         what = "the Params of the model" if field.startswith("params") else "the State that the model's `init` makes"
         text = f"`{field}` must be {what}; got {describe(record)}."
         raise DTypeError(text, where=where, field=field, value=type(record).__name__, allowed=what)
     if "neuron" in record._fields:
-        check_nest(record.neuron, f"{field}.neuron", where)
-
-
-def _check_inputs(inputs: Any) -> None:
-    if hasattr(inputs, "_fields"):
-        for name, value in inputs._asdict().items():
-            if value is not None:
-                _check_number(value, f"inputs.{name}")
-    else:
-        _check_number(inputs, "inputs")
-
-
-def _check_number(value: Any, field: str) -> None:
-    if not isinstance(value, int | float):
-        check_array(value, field, "step")
+        _check_nest(record.neuron, f"{field}.neuron", where)
 
 
 def _check_dt(dt: Any) -> None:
@@ -84,6 +90,47 @@ def _check_dt(dt: Any) -> None:
         check_domain(dt, "dt", Kind("duration", "s", "positive"), "step")
 
 
+def _population(state: Any) -> Shape:
+    """The shape of the membrane: of the leaves with axes it has the fewest; `()` where one number stands for all neurons."""
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(state)]
+    return min(filter(None, shapes), key=len, default=())
+
+
+def _check_inputs(inputs: Any, params: Any, population: Shape) -> None:
+    has_synapses = any(kind.axes == "synapse" for _, _, kind in annotated(params))
+    parts = {f"inputs.{name}": x for name, x in inputs._asdict().items() if x is not None} if hasattr(inputs, "_fields") else {}
+    for name, value in (parts or {"inputs": inputs}).items():
+        if not isinstance(value, int | float):
+            check_array(value, name, "step")
+        shape = np.shape(value)
+        if has_synapses and name in ("inputs", "inputs.inputs") and len(shape) > 1:
+            shape = shape[:-2] + shape[-1:]
+        if not _fits(shape, population):
+            allowed = f"(..., synapses, {population[-1]})" if has_synapses else str(population)
+            text = f"`{name}` of a step must have shape {allowed}, for a `state` of shape {population}; got {np.shape(value)}."
+            raise ShapeError(text, where="step", field=name, value=np.shape(value), allowed=allowed)
+
+
+def _check_params(params: Any, population: Shape) -> None:
+    for name, value, kind in annotated(params):
+        check_real(value, name, "step")
+        shape, n = np.shape(value), population[-1:]
+        # The rows of a weight are neurons that send: inside `jax.shard_map` there may be more of them than receive.
+        fits = {"neuron": _fits(shape, population), "synapse": True, "pre post": not n or shape[-1:] == n and len(shape) > 1}
+        if not fits[kind.axes]:
+            allowed = f"(..., {n[0]}, {n[0]})" if kind.axes == "pre post" else f"() or {n}"
+            text = f"`{name}` has shape {shape}, which does not fit a `state` of shape {population}; expected {allowed}."
+            raise ShapeError(text, where="step", field=name, value=shape, allowed=allowed)
+
+
+def _fits(shape: Shape, population: Shape) -> bool:
+    """Whether an array of that shape beside the population leaves it as it is."""
+    try:
+        return not population or np.broadcast_shapes(shape, population) == population
+    except ValueError:
+        return False
+
+
 def _parts(record: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Everything in a nest of records, with its path."""
     yield path, record
@@ -92,12 +139,12 @@ def _parts(record: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _parts(value, f"{path}.{name}")
 
 
-def _name_the_record(error: AttributeError, params: Any, state: Any) -> None:
-    """A field that is missing in `params` or `state` is told as that; any other missing attribute is not."""
-    for path, part in (*_parts(params, "params"), *_parts(state, "state")):
+def _name_the_record(error: AttributeError, **records: Any) -> None:
+    """A field that is missing in one of `records` is told as that; any other missing attribute is not."""
+    for path, part in (entry for name, record in records.items() for entry in _parts(record, name)):
         if part is error.obj or hasattr(part, "_fields") and type(part) is type(error.obj):
             raise DTypeError(
-                f"`{path}` of this step has no `{error.name}`; got {describe(part)}. Use the Params class and `init` of the same model.",
+                f"`{path}` has no `{error.name}`, which this model reads; got {describe(part)}. Use Params, State and config of one model.",
                 where="step",
                 field=path,
                 value=type(part).__name__,
@@ -105,37 +152,10 @@ def _name_the_record(error: AttributeError, params: Any, state: Any) -> None:
             ) from None
 
 
-def _name_the_shapes(params: Any, state: Any, inputs: Any) -> None:
-    """Where `state`, `inputs` and `params` do not broadcast, say so; any other fault is not of shapes."""
-    parts = (*_parts(state, "state"), *_parts(inputs, "inputs"), *_parts(params, "params"))
-    shapes = {path: part.shape for path, part in parts if getattr(part, "shape", ())}
-    try:
-        np.broadcast_shapes(*shapes.values())
-    except ValueError:
-        told = ", ".join(f"`{path}` {shape}" for path, shape in shapes.items())
-        raise ShapeError(
-            f"The shapes of this step do not go together: {told}. A state has shape (..., N), and so have the inputs of the step.",
-            where="step",
-            field="inputs",
-            value=np.shape(inputs) if not hasattr(inputs, "_fields") else tuple(map(np.shape, inputs)),
-            allowed=str(max((np.shape(leaf) for leaf in jax.tree.leaves(state)), key=len)),
-        ) from None
-
-
-def _check_shapes_kept(before: Any, after: Any, inputs: Any) -> None:
+def _check_shapes_kept(before: Any, after: Any) -> None:
     """A step keeps the shapes of the state; one number may stand for all neurons."""
     for (path, old), (_, new) in zip(_parts(before, "state"), _parts(after, "state"), strict=True):
-        was = getattr(old, "shape", ())
-        if was and was != np.shape(new):
-            raise ShapeError(
-                f"`{path}` has shape {was}, but inputs of shape {_told(inputs)} and the parameters make it {np.shape(new)}. A state is not "
-                f"broadcast over a batch by itself: start from `init(params, {np.shape(new)})`.",
-                where="step",
-                field=path,
-                value=was,
-                allowed=str(np.shape(new)),
-            )
-
-
-def _told(inputs: Any) -> str:
-    return " and ".join(dict.fromkeys(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)))
+        was, becomes = getattr(old, "shape", ()), getattr(new, "shape", ())
+        if was and was != becomes:
+            text = f"`{path}` has shape {was}, and a step keeps it; but inputs and parameters make it {becomes}."
+            raise ShapeError(text, where="step", field=path, value=was, allowed=str(becomes))
