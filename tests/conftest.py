@@ -36,7 +36,7 @@ ONCE = {
     "test_integrate_and_fire", "test_iaf", "test_gradient_smooth", "test_gradient_zeros", "test_steps", "test_properties",
     "test_somas_config", "test_somas_save", "test_dynapse_convert", "test_dynapse_chip", "test_fit_coordinates", "test_event_lif_runs",
     "test_dynapse_learning", "test_dynapse_match", "test_dynapse_rockpool", "test_dynapse_lower", "test_dynapse_place", "test_noise",
-    "test_brian", "test_dpi_gradient_recursion", "test_rank", "test_dynapse_range", "test_supply_chain",
+    "test_brian", "test_dpi_gradient_recursion", "test_rank", "test_dynapse_range", "test_supply_chain", "test_take_step",
 }  # fmt: skip
 
 
