@@ -61,6 +61,11 @@ def test_every_synapse_has_its_own_input_and_time_constant(inputs: tuple[int, ..
         assert F.core(TWO.step(TWO.default(), TWO.init(TWO.default(), (3,)), fine, dt=DT)[0]).v.shape == (3,)
 
 
+def test_one_synapse_has_its_axis_too() -> None:
+    one = F.synapses(F.lif, 1)
+    assert F.core(one.step(one.default(), one.init(one.default(), (3,)), np.ones((1, 3)), dt=DT)[0]).v.shape == (3,)
+
+
 def test_a_batch_for_synapses_of_a_state_without_one_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"must have shape \(\.\.\., synapses, 3\), for a `state` of shape \(3,\); got \(5, 2, 3\)"):
         TWO.step(TWO.default(), TWO.init(TWO.default(), (3,)), np.ones((5, 2, 3)), dt=DT)
