@@ -36,10 +36,10 @@ TESTS: dict[str, list[list[str]]] = {
     "_lif": [[STEPS, "-k", "[lif"], [GRADIENTS, "-k", "float64[lif]"]],
     "_integrate_and_fire": [[STEPS, "-k", "integrate_and_fire"], [GRADIENTS, "-k", "float64[integrate"]],
     "_adaptive_leaky": [[STEPS, "-k", "[adaptive_leaky"], [GRADIENTS, "-k", "float64[adaptive_leaky"]],
-    "_adaptive_current_leaky": [[STEPS, "-k", "adaptive_current"], ["tests/test_adaptive_current_leaky.py"]],
+    "_adaptive_current_leaky": [[STEPS, "-k", "adaptive_current"], ["tests/test_adaptive_current_leaky.py", "tests/test_injected.py"]],
     "_coupled": [[STEPS, "-k", "adaptive_current"], ["tests/test_adaptive_current_leaky.py"]],
     "_reset": [
-        [STEPS, "tests/test_gradients.py", "-k", "leaky-exact or detached_reset or overflowing"],
+        [STEPS, "tests/test_gradients.py", "-k", "leaky-exact or detached_reset or overflowing or infinite"],
         [GRADIENTS, "-k", "float64[leaky]"],
     ],
     "_refractory": [[STEPS, "-k", "refractory or refrac"], ["tests/test_properties_parts.py", "-k", "blocked or half or spark"]],

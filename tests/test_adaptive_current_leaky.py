@@ -13,7 +13,7 @@ import pytest
 import snnjax.functional as F
 
 DT = 1e-3
-# tau_mem, tau_w, g_w: relaxing; ringing; equal eigenvalues; equal time constants; unstable; stiff both ways.
+# tau_mem, tau_w, g_w: relaxing; ringing; equal eigenvalues; equal time constants; unstable; stiff both ways; both exponentials count.
 PAIRS = {
     "spike-triggered": (20e-3, 100e-3, 0.0),
     "equal time constants": (20e-3, 20e-3, 0.0),
@@ -25,6 +25,7 @@ PAIRS = {
     "stiff membrane": (1e-6, 100e-3, 0.7),
     "stiff adaptation": (100e-3, 1e-6, 0.7),
     "slow": (100.0, 1000.0, 0.2),
+    "of the order of a step": (3e-4, 3e-3, 0.1),
 }
 every_pair = pytest.mark.parametrize("pair", PAIRS)
 

@@ -39,6 +39,15 @@ def test_an_overflowing_membrane_does_not_become_nan(reset: str) -> None:
     assert jnp.isfinite(jax.grad(lambda x: v_and_spikes(x)[0].sum())(inputs)[1:]).all()
 
 
+@pytest.mark.parametrize("reset", [F.reset_to_value, F.reset_by_subtraction])
+def test_an_attached_reset_of_an_infinite_membrane_has_a_finite_derivative(reset: Any) -> None:
+    """The jump of a reset to value is minus infinity there; times the derivative of a spike, 0, it would be NaN."""
+    v, spikes = jnp.array([jnp.inf, 2.0]), jnp.ones(2)
+    params = jax.tree.map(jnp.float32, F.LeakyParams())
+    _, derivative = jax.jvp(lambda spikes: F.attached(reset)(v, spikes, params), (spikes,), (jnp.array([0.0, 1.0]),))
+    np.testing.assert_array_equal(derivative, [0.0, -2.0 if reset is F.reset_to_value else -1.0])
+
+
 def test_the_gradient_of_a_detached_reset_ignores_the_spike_and_that_of_an_attached_one_does_not() -> None:
     def after(v: Any, reset: Any) -> Any:
         config = F.SpikingConfig(F.superspike(1.0), reset)
