@@ -205,7 +205,7 @@ def test_the_checks_leave_nothing_in_the_program(case: Case) -> None:
 
 
 def test_the_program_is_the_same_without_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from snnjax.functional import _check, _check_choices
+    from snnjax.functional import _check, _check_choices, _simulate
 
     def whole(v_th: Any, inputs: Any) -> Any:
         params = F.RefractoryParams(F.LIFParams(v_th=v_th, tau_mem=np.full(4, 5e-3)), t_ref=3e-3)
@@ -214,7 +214,7 @@ def test_the_program_is_the_same_without_the_checks(monkeypatch: pytest.MonkeyPa
     arguments = (jnp.float32(1.0), jnp.full((60, 4), 0.4))
     with_checks = jax.jit(whole).lower(*arguments).as_text()
     called: list[str] = []
-    for module in (_check, _check_choices):
+    for module in (_check, _check_choices, _simulate):
         for name in [name for name in vars(module) if name.startswith("check_")]:
             monkeypatch.setattr(module, name, lambda *args, name=name, **kwargs: called.append(name))
     without = jax.jit(lambda *args: whole(*args)).lower(*arguments).as_text()

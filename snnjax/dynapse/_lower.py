@@ -13,8 +13,7 @@ from typing import Any, NoReturn
 from .. import graph
 from .._errors import ConfigError, DTypeError, GraphError, refuses_unknown_keywords
 from ..functional import RefractoryParams
-from ..functional._check import check_dt
-from ..functional._concrete import describe
+from ..functional._concrete import check_dt, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, lif_to_dynapse
 from ._door import check_process

@@ -23,8 +23,7 @@ import numpy as np
 from .._errors import ConfigError, refuses_unknown_keywords
 from .._kinds import Kind
 from ..functional import Integrator, exact, exponential_euler
-from ..functional._check import check_dt
-from ..functional._concrete import check_domain, check_real, describe
+from ..functional._concrete import check_domain, check_dt, check_real, describe
 from ..functional._dpi_records import BiasCurrents, DynapseParams, Process
 from ._convert import DEFAULT_PROCESS, check_conversion, unwrap
 from ._door import as_there, check_kind

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import ParameterError
-from ..functional._check import check_dt
-from ..functional._concrete import concrete
+from ..functional._concrete import check_dt, concrete
 from ._door import HOST, refuse_kind
 
 _MARGIN = 1e-6  # of a step; what is left of an exact multiple after a shift by 4e9 steps in float64

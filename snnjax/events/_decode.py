@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._errors import refuses_unknown_keywords
-from ..functional._check import check_dt
+from ..functional._concrete import check_dt
 from ..functional._rank import leading
 from ..functional._unroll import unroll
 from ._door import check_row, check_train, floats, like, refuse_shape, traceable

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import refuses_unknown_keywords
-from ..functional._check import check_dt
-from ..functional._concrete import concrete, refuse_where
+from ..functional._concrete import check_dt, concrete, refuse_where
 from ..functional._rank import leading
 from ._bins import one_hot
 from ._door import check_row, like, refuse_kind, refuse_shape, refuse_value, traceable, whole

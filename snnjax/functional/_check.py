@@ -24,21 +24,6 @@ from ._neuron import Neuron
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 
-def check_dt(dt: Any, where: str) -> None:
-    """`dt` is one positive, finite number, or a traced scalar."""
-    check_real(dt, "dt", where, "one real number, the length of a step in seconds")
-    if np.shape(dt) != ():
-        raise ShapeError(
-            f"`dt` must be one number for the whole simulation; got shape {np.shape(dt)}. "
-            "To sweep it, make one call per `dt`; `jax.vmap` over `simulate` does that.",
-            where=where,
-            field="dt",
-            value=np.shape(dt),
-            allowed="()",
-        )
-    check_domain(dt, "dt", Kind("duration", "s", "positive"), where)
-
-
 def check_record(params: Any, template: Any, neuron: str, field: str, where: str) -> None:
     """`params` (or a state) is the NamedTuple that the model works on, down to the innermost."""
     if type(params) is not type(template):

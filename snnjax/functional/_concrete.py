@@ -104,6 +104,21 @@ def check_domain(value: Any, field: str, kind: Kind, where: str) -> None:
     refuse_where(~(np.isfinite(array) & inside[kind.domain]), array, field, allowed, where)
 
 
+def check_dt(dt: Any, where: str) -> None:
+    """`dt` is one positive, finite number, or a traced scalar."""
+    check_real(dt, "dt", where, "one real number, the length of a step in seconds")
+    if np.shape(dt) != ():
+        raise ShapeError(
+            f"`dt` must be one number for all neurons; got shape {np.shape(dt)}. "
+            "To sweep it, make one call per `dt`; `jax.vmap` does that.",
+            where=where,
+            field="dt",
+            value=np.shape(dt),
+            allowed="()",
+        )
+    check_domain(dt, "dt", Kind("duration", "s", "positive"), where)
+
+
 def refuse_where(bad: np.ndarray, array: np.ndarray, field: str, allowed: str, where: str, advice: str = "") -> None:
     """Raise for the first element of `array` that is `bad`."""
     if not bad.any():

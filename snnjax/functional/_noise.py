@@ -24,9 +24,8 @@ import numpy as np
 from .._errors import DTypeError, ParameterError, refuses_unknown_keywords
 from .._kinds import Kind
 from ._cast import at_least_float32, float_dtype
-from ._check import check_dt
 from ._check_choices import check_integrator
-from ._concrete import Shape, as_shape, check_domain, check_key, check_real, concrete, describe
+from ._concrete import Shape, as_shape, check_domain, check_dt, check_key, check_real, concrete, describe
 from ._integrators import Integrator, exact
 from ._neuron import core
 from ._rank import leading

@@ -25,8 +25,7 @@ import jax.numpy as jnp
 
 from .._errors import ConfigError, DTypeError, did_you_mean, parameters, refuses_unknown_keywords
 from .._kinds import Duration, Kind
-from ._check import check_dt
-from ._concrete import check_domain, check_real, concrete, describe, refuse_where
+from ._concrete import check_domain, check_dt, check_real, concrete, describe, refuse_where
 from ._config import SpikingConfig
 from ._integrators import Currents
 from ._lif import lif

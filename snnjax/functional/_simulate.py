@@ -14,7 +14,7 @@ from .._errors import refuses_unknown_keywords
 from . import _check as check
 from . import _check_choices as choices
 from ._cast import at_least_float32, float_dtype, is_float_array
-from ._concrete import as_shape
+from ._concrete import as_shape, check_dt
 from ._feedback import unroll_population
 from ._fused_choice import kernel_for, run_population
 from ._integrators import exact
@@ -112,7 +112,7 @@ def checked_call(
 
 def _check(neuron: Neuron, params: Any, inputs: Any, dt: Any, shape: Any, config: Any) -> check.Shape:
     check.check_record(params, neuron.default(), neuron.name, "params", "simulate")
-    check.check_dt(dt, "simulate")
+    check_dt(dt, "simulate")
     population = check.population_of(neuron, inputs, "simulate")
     if shape is not None:
         check.check_shape(population, as_shape(shape, "simulate"), "`shape`", np.shape(inputs), "simulate")

@@ -1,6 +1,6 @@
 """What every step does around the model's own arithmetic: one dtype, batch axes, and refusing what is wrong in names, types and shapes.
 
-Values are not looked at, and nothing is added to a program: `simulate` looks at them, once for a whole run.
+No values but `dt` are looked at, and nothing is added to a program: `simulate` looks at all, once for a whole run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
 from .._kinds import Kind, annotated
 from ._cast import at_least_float32, float_dtype, numbers_as, state_as
-from ._concrete import Shape, check_array, check_domain, check_real, describe
+from ._concrete import Shape, check_array, check_dt, check_real, describe
 from ._rank import beside
 
 _P = ParamSpec("_P")
@@ -37,9 +37,10 @@ def take_step(move: Move, params: Any, state: Any, inputs: Any, dt: Any, config:
     """
     _check_nest(params, "params")
     _check_nest(state, "state")
-    _check_dt(dt)
-    _check_inputs(inputs, params, population := _population(state))
-    _check_params(params, population)
+    check_dt(dt, "step")
+    population, numbers = _population(state), list(annotated(params))
+    _check_inputs(inputs, any(kind.axes == "synapse" for _, _, kind in numbers), population)
+    _check_params(numbers, population)
     stored = float_dtype(state)
     working = at_least_float32(stored)
     params, inputs, dt = numbers_as((params, inputs, dt), working)
@@ -81,23 +82,13 @@ def _check_nest(record: Any, field: str, where: str = "step") -> None:
         _check_nest(record.neuron, f"{field}.neuron", where)
 
 
-def _check_dt(dt: Any) -> None:
-    check_real(dt, "dt", "step", "one real number, the length of a step in seconds")
-    if np.shape(dt) != ():
-        text = f"`dt` must be one number for the whole step; got shape {np.shape(dt)}."
-        raise ShapeError(text, where="step", field="dt", value=np.shape(dt), allowed="()")
-    if isinstance(dt, int | float):
-        check_domain(dt, "dt", Kind("duration", "s", "positive"), "step")
-
-
 def _population(state: Any) -> Shape:
     """The shape of the membrane: of the leaves with axes it has the fewest; `()` where one number stands for all neurons."""
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(state)]
     return min(filter(None, shapes), key=len, default=())
 
 
-def _check_inputs(inputs: Any, params: Any, population: Shape) -> None:
-    has_synapses = any(kind.axes == "synapse" for _, _, kind in annotated(params))
+def _check_inputs(inputs: Any, has_synapses: bool, population: Shape) -> None:
     parts = {f"inputs.{name}": x for name, x in inputs._asdict().items() if x is not None} if hasattr(inputs, "_fields") else {}
     for name, value in (parts or {"inputs": inputs}).items():
         if not isinstance(value, int | float):
@@ -111,8 +102,8 @@ def _check_inputs(inputs: Any, params: Any, population: Shape) -> None:
             raise ShapeError(text, where="step", field=name, value=np.shape(value), allowed=allowed)
 
 
-def _check_params(params: Any, population: Shape) -> None:
-    for name, value, kind in annotated(params):
+def _check_params(numbers: list[tuple[str, Any, Kind]], population: Shape) -> None:
+    for name, value, kind in numbers:
         check_real(value, name, "step")
         shape, n = np.shape(value), population[-1:]
         # The rows of a weight are neurons that send: inside `jax.shard_map` there may be more of them than receive.

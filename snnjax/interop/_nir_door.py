@@ -7,8 +7,7 @@ from typing import Any
 from .. import functional as F
 from .._errors import ConfigError, DTypeError
 from .._kinds import Kind
-from ..functional._check import check_dt
-from ..functional._concrete import check_domain, check_real, concrete, describe
+from ..functional._concrete import check_domain, check_dt, check_real, concrete, describe
 from ..somas._config_text import encode_choices
 from ._nir_package import package
 from ._nir_synapse import HELD, JUMP

@@ -34,8 +34,7 @@ from jax.tree_util import Partial
 from .. import functional as F
 from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
 from .._kinds import Kind
-from ..functional._check import check_dt
-from ..functional._concrete import as_count, check_array, check_domain, check_real, describe
+from ..functional._concrete import as_count, check_array, check_domain, check_dt, check_real, describe
 from .brian import BIAS_IN_CODE, BIAS_IN_DOCUMENTATION, ffiaf, ffiaf_constant_leak, ffiaf_spk_in, rec_iaf, rec_iaf_spk_in
 
 MAX_SPIKES_PER_DT = 65536

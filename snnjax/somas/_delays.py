@@ -20,8 +20,8 @@ import numpy as np
 from .. import functional as F
 from .._errors import ConfigError, ShapeError
 from .._kinds import Kind
-from ..functional._check import _check_duration, check_dt
-from ..functional._concrete import check_domain, check_real, concrete
+from ..functional._check import _check_duration
+from ..functional._concrete import check_domain, check_dt, check_real, concrete
 from ..functional._rank import leading
 from ._mask import spread
 

@@ -10,8 +10,7 @@ import equinox as eqx
 from .. import functional as F
 from .. import graph as G
 from .._errors import DTypeError, GraphError, ParameterError, refuses_unknown_keywords
-from ..functional._check import check_dt
-from ..functional._concrete import concrete, describe
+from ..functional._concrete import check_dt, concrete, describe
 from ..graph._validate import require_valid
 from ._graph_loops import loops_of, taken_in
 from ._graph_neurons import model_of

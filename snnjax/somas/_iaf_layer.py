@@ -11,8 +11,7 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import refuses_unknown_keywords
-from ..functional._check import check_dt
-from ..functional._concrete import as_shape
+from ..functional._concrete import as_shape, check_dt
 from ..functional._watch import first_fault, raise_fault
 from . import _iaf_door as door
 from ._delays import Delays, connect, empty

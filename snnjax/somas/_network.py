@@ -12,9 +12,8 @@ import jax.numpy as jnp
 from .. import graph as G
 from .._errors import refuses_unknown_keywords
 from ..functional._cast import at_least_float32, float_dtype
-from ..functional._check import check_dt
 from ..functional._check_choices import as_segment
-from ..functional._concrete import as_shape
+from ..functional._concrete import as_shape, check_dt
 from ._graph_layers import Delay
 from ._graph_plan import Group, Plan
 from ._graph_restore import restored

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import ShapeError, refuses_unknown_keywords
-from ..functional._check import check_dt
-from ..functional._concrete import check_array
+from ..functional._concrete import check_array, check_dt
 from ._mask import blank, check_mask, spread
 
 _OVER_TIME = "(T, ...), time first"

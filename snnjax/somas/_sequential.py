@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._errors import ConfigError, DTypeError, ShapeError, refuses_unknown_keywords
-from ..functional._check import check_dt
 from ..functional._check_choices import as_segment
-from ..functional._concrete import as_shape, check_array, describe
+from ..functional._concrete import as_shape, check_array, check_dt, describe
 from . import _project as stateless
 from ._config import SomaConfig
 from ._layer import Dynamic

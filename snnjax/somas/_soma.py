@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import functional as F
 from .._errors import ConfigError, DTypeError, ShapeError, describe, refuses_unknown_keywords
-from ..functional._check import check_dt, check_record
-from ..functional._concrete import as_shape, check_array
+from ..functional._check import check_record
+from ..functional._concrete import as_shape, check_array, check_dt
 from ._config import SomaConfig
 from ._layer import Dynamic
 from ._mask import check_mask, masked_step, simulate_masked
