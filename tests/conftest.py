@@ -19,7 +19,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 #: `SNNJAX_CHECK_LEAKS=1` (`make test-leaks`): JAX looks for tracers that outlive their transform, in every test.
 LEAKS = os.environ.get("SNNJAX_CHECK_LEAKS") == "1"
 jax.config.update("jax_check_tracer_leaks", LEAKS)
-keeps_programs = pytest.mark.skipif(LEAKS, reason="while JAX looks for leaks it keeps no compiled program in memory")
+keeps_programs = pytest.mark.skipif(LEAKS, reason="while JAX looks for leaks it keeps programs in files alone: it compiles and opens more")
 
 TRACES = Path(os.environ.get("SNNJAX_TRACES", Path(__file__).parents[2] / "shared" / "traces"))
 

@@ -55,7 +55,7 @@ def test_the_oldest_versions_are_the_lower_bounds_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["nir"], *extras["test"]]
-    bounds = dict(re.fullmatch(r"([\w-]+)>=([\d.]+)", it).groups() for it in wanted if not it.startswith("snnjax["))  # pyright: ignore
+    bounds = dict(re.fullmatch(r"([\w-]+)>=([\d.]+)", it).groups() for it in wanted if not it.startswith("snnjax["))
     lines = [line.split("#")[0].strip() for line in (ROOT / "tests" / "oldest.txt").read_text().splitlines()]
     pinned = dict(line.split("==") for line in lines if line)
     assert set(bounds) <= set(pinned)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import numpy as np
 
 from .._kinds import kinds_of
 
@@ -22,14 +23,21 @@ def leading(array: jax.Array, ndim: int) -> jax.Array:
     return jax.lax.expand_dims(array, range(ndim - array.ndim)) if 0 < array.ndim < ndim else array
 
 
+def membrane_shape(state: Any) -> tuple[int, ...]:
+    """The shape of the membrane in `state`; `()` where one number stands for all neurons.
+
+    A state may have axes for synapses, or a count for all neurons; of the leaves with axes the membrane has the fewest.
+    """
+    return min(filter(None, map(np.shape, jax.tree.leaves(state))), key=len, default=())
+
+
 def beside(params: Any, state: Any) -> Any:
     """`params` in which every array of values per neuron has the batch axes of `state`, of length 1.
 
     What is per neuron the annotations of the Params say. Arrays with axes of their own, for synapses or senders, stay as they are:
     the wrapper to which they belong knows what is beside them.
     """
-    # A state may have axes for synapses, or a count for all neurons; of the leaves with axes the membrane has the fewest.
-    batched = min((leaf.ndim for leaf in jax.tree.leaves(state) if leaf.ndim), default=0)
+    batched = len(membrane_shape(state))
     if all(leaf.ndim in (0, batched) for leaf in jax.tree.leaves(params)):
         return params
     return _along(params, batched)

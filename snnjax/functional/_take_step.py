@@ -9,14 +9,13 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-import jax
 import numpy as np
 
 from .._errors import DTypeError, ShapeError, refuses_unknown_keywords
 from .._kinds import Kind, annotated
 from ._cast import at_least_float32, float_dtype, numbers_as, state_as
 from ._concrete import Shape, check_array, check_dt, check_real, describe
-from ._rank import beside
+from ._rank import beside, membrane_shape
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -38,7 +37,7 @@ def take_step(move: Move, params: Any, state: Any, inputs: Any, dt: Any, config:
     _check_nest(params, "params")
     _check_nest(state, "state")
     check_dt(dt, "step")
-    population, numbers = _population(state), list(annotated(params))
+    population, numbers = membrane_shape(state), list(annotated(params))
     _check_inputs(inputs, any(kind.axes == "synapse" for _, _, kind in numbers), population)
     _check_params(numbers, population)
     stored = float_dtype(state)
@@ -80,12 +79,6 @@ def _check_nest(record: Any, field: str, where: str = "step") -> None:
         raise DTypeError(text, where=where, field=field, value=type(record).__name__, allowed=what)
     if "neuron" in record._fields:
         _check_nest(record.neuron, f"{field}.neuron", where)
-
-
-def _population(state: Any) -> Shape:
-    """The shape of the membrane: of the leaves with axes it has the fewest; `()` where one number stands for all neurons."""
-    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(state)]
-    return min(filter(None, shapes), key=len, default=())
 
 
 def _check_inputs(inputs: Any, has_synapses: bool, population: Shape) -> None:
